@@ -1,0 +1,87 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// A module of the house: one target per domain, so that a wrong import does not compile and a changed method rebuilds
+/// its own domain alone.
+func module(
+  _ floor: String, _ name: String, folder: String? = nil, _ dependencies: [Target.Dependency] = [],
+  linker: [LinkerSetting] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(floor)/\(folder ?? name)", linkerSettings: linker)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies + ["Tensors", "TestSupport"], path: "Tests/\(name)")
+}
+
+let numerics = Target.Dependency.product(name: "Numerics", package: "swift-numerics")
+let core: [Target.Dependency] = ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats"]
+let methods: [Target.Dependency] = ["Diagnostics", "Compression"]
+let libraries = ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue"]
+
+let package = Package(
+  name: "apus",
+  platforms: [.macOS(.v15), .iOS(.v18)],
+  products: [
+    .executable(name: "apus", targets: ["ApusCommand"]),
+    .library(name: "Apus", targets: ["Apus"]),
+  ] + libraries.map { .library(name: $0, targets: [$0]) },
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+  ],
+  targets: [
+    // Kernels: what runs close to the machine.
+    .target(name: "CVectorKernels", path: "Sources/Kernels/CVectorKernels"),
+    .systemLibrary(
+      name: "COpenBLAS", path: "Sources/Kernels/COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+    .systemLibrary(
+      name: "CZlib", path: "Sources/Kernels/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    module(
+      "Kernels", "BLAS", [.target(name: "COpenBLAS", condition: .when(platforms: [.linux])), numerics],
+      linker: [.linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS]))]),
+
+    // Core: tensors and what is done with them.
+    module("Core", "Tensors", ["CVectorKernels", "BLAS", numerics]),
+    module("Core", "SpecialFunctions", ["Tensors", numerics]),
+    module("Core", "LinearAlgebra", ["Tensors", "BLAS", numerics]),
+    module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
+
+    // Methods: one module per domain, one file per method.
+    module("Methods", "Diagnostics", ["Tensors", "LinearAlgebra", "SpecialFunctions"]),
+    module("Methods", "Compression", ["Tensors", "LinearAlgebra", "SpecialFunctions"]),
+
+    // Catalogue: how each method is offered, and what it must show.
+    module(
+      "Catalogue", "CatalogueCore", folder: "Core",
+      core + [.product(name: "Mustache", package: "swift-mustache")]),
+    module("Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics", core + ["CatalogueCore", "Diagnostics"]),
+    module("Catalogue", "CompressionCatalogue", folder: "Compression", core + ["CatalogueCore", "Compression"]),
+    module("Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
+
+    // The command line, and the umbrella for those who import everything.
+    .executableTarget(
+      name: "ApusCommand",
+      dependencies: core + methods + [
+        "Catalogue", "CatalogueCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/apus"),
+    .target(name: "Apus", dependencies: core + methods + ["Catalogue"], path: "Sources/Umbrella"),
+
+    // Tests.
+    .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/Support"),
+    tests("TensorsTests", []),
+    tests("SpecialFunctionsTests", ["SpecialFunctions"]),
+    tests("LinearAlgebraTests", ["LinearAlgebra"]),
+    tests("FileFormatsTests", ["FileFormats"]),
+    tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra"]),
+    tests("CompressionTests", ["Compression", "LinearAlgebra"]),
+    tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
+    tests("CommandTests", ["FileFormats", "ApusCommand"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
