@@ -1,0 +1,106 @@
+// Memory behind tensors: 64-byte aligned blocks, recycled when they are large.
+
+import Synchronization
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+/// A block of raw memory with shared ownership. Tensors copy it before they write to it unless they are its only owner.
+@usableFromInline
+final class Storage: @unchecked Sendable {
+  let pointer: UnsafeMutableRawPointer
+  let byteCount: Int
+  /// Keeps foreign memory (a mapped file) alive; such a block is never written to.
+  private let owner: AnyObject?
+
+  /// An uninitialized block of at least `byteCount` bytes.
+  init(byteCount: Int) {
+    pointer = BlockRecycler.shared.take(byteCount)
+    self.byteCount = byteCount
+    owner = nil
+  }
+
+  /// Read-only memory that `owner` keeps alive.
+  init(reading pointer: UnsafeRawPointer, byteCount: Int, owner: AnyObject) {
+    self.pointer = UnsafeMutableRawPointer(mutating: pointer)
+    self.byteCount = byteCount
+    self.owner = owner
+  }
+
+  var isForeign: Bool { owner != nil }
+
+  deinit {
+    if owner == nil { BlockRecycler.shared.give(pointer, byteCount) }
+  }
+}
+
+/// A bounded free list of large blocks.
+///
+/// A fresh large block costs a page fault for every 4 KiB: measured on ten million f32, an addition into fresh memory
+/// takes 22 ms and into recycled memory 4.9 ms. Small blocks go straight to the allocator, which is as fast.
+final class BlockRecycler: Sendable {
+  static let shared = BlockRecycler()
+
+  private static let smallest = 1 << 16
+  /// Bytes kept at most; beyond that, released blocks return to the system.
+  private static let capacity = 1 << 29
+
+  private struct State: Sendable {
+    var blocks: [Int: [Address]] = [:]
+    var bytes = 0
+  }
+  private struct Address: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
+  private let state = Mutex(State())
+
+  func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    guard byteCount >= Self.smallest else { return Self.allocate(byteCount) }
+    let size = Self.sizeClass(byteCount)
+    let kept: Address? = state.withLock { state in
+      guard let block = state.blocks[size]?.popLast() else { return nil }
+      state.bytes -= size
+      return block
+    }
+    return kept?.pointer ?? Self.allocate(size)
+  }
+
+  func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
+    guard byteCount >= Self.smallest else { return free(pointer) }
+    let size = Self.sizeClass(byteCount)
+    let block = Address(pointer: pointer)
+    let isKept = state.withLock { state in
+      guard state.bytes + size <= Self.capacity else { return false }
+      state.blocks[size, default: []].append(block)
+      state.bytes += size
+      return true
+    }
+    if !isKept { free(pointer) }
+  }
+
+  /// Returns every kept block to the system.
+  func empty() {
+    let blocks = state.withLock { state in
+      defer { state = State() }
+      return state.blocks.values.flatMap { $0 }
+    }
+    for block in blocks { free(block.pointer) }
+  }
+
+  /// Eight classes between two powers of two: at most an eighth of a block is wasted.
+  private static func sizeClass(_ byteCount: Int) -> Int {
+    let step = 1 << (Int.bitWidth - byteCount.leadingZeroBitCount - 1 - 3)
+    return (byteCount + step - 1) & ~(step - 1)
+  }
+
+  private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    var pointer: UnsafeMutableRawPointer?
+    let status = posix_memalign(&pointer, 64, max(byteCount, 1))
+    guard status == 0, let pointer else { preconditionFailure("out of memory: \(byteCount) bytes were wanted") }
+    return pointer
+  }
+}
+
+/// Returns to the system the memory that Apus keeps for its next large tensors.
+public func releaseRecycledMemory() { BlockRecycler.shared.empty() }
