@@ -24,6 +24,9 @@ public protocol TensorScalar: Sendable, Hashable, BitwiseCopyable {
   /// Sums of cotangents, for views that are differentiated; only real scalars ever are.
   static func added(_ a: Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self>
   static func summed(_ a: Tensor<Self>, to shape: [Int]) -> Tensor<Self>
+  static func scatterAdd(
+    _ values: Tensor<Self>, to target: Tensor<Self>, at indices: Tensor<Int>, axis: Int
+  ) -> Tensor<Self>
 }
 
 /// A scalar with an order and arithmetic.

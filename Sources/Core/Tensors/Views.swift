@@ -160,7 +160,7 @@ extension Tensor {
   }
 
   /// `background` with this tensor in place of its slice `parts`.
-  private func placed(in background: Tensor, at parts: [AxisPart]) -> Tensor {
+  func placed(in background: Tensor, at parts: [AxisPart]) -> Tensor {
     if let tape = innermostTape(trace) {
       return record(tape, self) { x in (x.placed(in: background, at: parts), { $0.slice(parts) }) }
     }
