@@ -11,7 +11,8 @@ public func einsum<Scalar: RealScalar>(_ formula: String, _ operands: [Tensor<Sc
   let (inputs, output) = parse(formula, operands.map(\.shape))
   var terms = zip(inputs, operands).map { Term(letters: $0, tensor: $1).withDistinctLetters }
   while terms.count > 1 {
-    let a = terms.removeFirst(), b = terms.removeFirst()
+    let a = terms.removeFirst()
+    let b = terms.removeFirst()
     let later = Set(output).union(terms.flatMap(\.letters))
     terms.insert(a.contracted(with: b, keeping: later), at: 0)
   }
@@ -24,7 +25,8 @@ private func parse(_ formula: String, _ shapes: [[Int]]) -> (inputs: [[Character
   precondition(sides.count <= 2, "einsum: \"\(formula)\" has more than one arrow")
   let inputs = sides[0].split(separator: ",", omittingEmptySubsequences: false).map(Array.init)
   precondition(
-    inputs.count == shapes.count, "einsum: \"\(formula)\" names \(inputs.count) operands, but \(shapes.count) are given")
+    inputs.count == shapes.count, "einsum: \"\(formula)\" names \(inputs.count) operands, but \(shapes.count) are given"
+  )
   var extents: [Character: Int] = [:]
   for (letters, shape) in zip(inputs, shapes) {
     precondition(
@@ -80,10 +82,13 @@ private struct Term<Scalar: RealScalar> {
 
   /// The product with another term, summed over every letter that neither side nor `later` needs.
   func contracted(with other: Term, keeping later: Set<Character>) -> Term {
-    let a = summed(keeping: later.union(other.letters)), b = other.summed(keeping: later.union(letters))
+    let a = summed(keeping: later.union(other.letters))
+    let b = other.summed(keeping: later.union(letters))
     let shared = a.letters.filter(b.letters.contains)
-    let batch = shared.filter(later.contains), inner = shared.filter { !later.contains($0) }
-    let left = a.letters.filter { !shared.contains($0) }, right = b.letters.filter { !shared.contains($0) }
+    let batch = shared.filter(later.contains)
+    let inner = shared.filter { !later.contains($0) }
+    let left = a.letters.filter { !shared.contains($0) }
+    let right = b.letters.filter { !shared.contains($0) }
     let product = a.merged([batch, left, inner]).matmul(b.merged([batch, inner, right]))
     let shape = batch.map(a.extent) + left.map(a.extent) + right.map(b.extent)
     return Term(letters: batch + left + right, tensor: product.reshaped(shape))

@@ -13,16 +13,21 @@ extension Tensor {
       }
     }
     let source = dense
-    let outer = shape[..<axis].reduce(1, *), inner = shape[(axis + 1)...].reduce(1, *)
-    let extent = shape[axis], positions = indices.dense
+    let outer = shape[..<axis].reduce(1, *)
+    let inner = shape[(axis + 1)...].reduce(1, *)
+    let extent = shape[axis]
+    let positions = indices.dense
     let result = Tensor(uninitializedShape: shape[..<axis] + indices.shape + shape[(axis + 1)...])
     requireIndices(positions, below: extent)
     withExtendedLifetime((source.storage, positions.storage, result.storage)) {
-      let from = Foreign(source.base), at = Foreign(positions.base), to = Foreign(result.base)
+      let from = Foreign(source.base)
+      let at = Foreign(positions.base)
+      let to = Foreign(result.base)
       let count = positions.count
       for block in 0..<outer {
         parallelRanges(count, grain: max(1, (1 << 14) / max(inner, 1))) { range in
-          let target = to.mutable + block * count * inner, origin = from.pointer + block * extent * inner
+          let target = to.mutable + block * count * inner
+          let origin = from.pointer + block * extent * inner
           if inner == 1 {
             for i in range { target[i] = origin[at.pointer[i]] }
           } else {
@@ -55,7 +60,8 @@ extension Tensor {
     expected[axis] = indices.rank == rank ? indices.shape[axis] : 0
     precondition(
       indices.shape == expected, "indices of shape \(indices.shape) along axis \(axis) of shape \(shape)")
-    let extent = shape[axis], taken = indices.shape[axis]
+    let extent = shape[axis]
+    let taken = indices.shape[axis]
     requireIndices(indices.dense, below: extent)
     // As positions in the tensor with this axis last, where every row has its own base.
     let at = indices.exchangingAxes(axis, -1).dense
@@ -87,7 +93,8 @@ extension NumericScalar {
   ) -> Tensor<Self> {
     var result = target
     let extent = target.shape[axis]
-    let outer = target.shape[..<axis].reduce(1, *), inner = target.shape[(axis + 1)...].reduce(1, *)
+    let outer = target.shape[..<axis].reduce(1, *)
+    let inner = target.shape[(axis + 1)...].reduce(1, *)
     result.withUnsafeMutableBuffer { buffer in
       values.withUnsafeBuffer { values in
         indices.withUnsafeBuffer { indices in

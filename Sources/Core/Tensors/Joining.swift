@@ -9,7 +9,8 @@ extension Tensor {
       var other = part.shape
       if other.count == parts[0].rank { other[axis] = parts[0].shape[axis] }
       precondition(
-        other == parts[0].shape, "concatenate along axis \(axis): part \(i) has shape \(part.shape), "
+        other == parts[0].shape,
+        "concatenate along axis \(axis): part \(i) has shape \(part.shape), "
           + "which does not fit part 0 of shape \(parts[0].shape)")
     }
     if let tape = parts.compactMap(\.trace?.tape).max(by: { $0.level < $1.level }) {
@@ -20,7 +21,8 @@ extension Tensor {
     }
     var shape = parts[0].shape
     shape[axis] = parts.reduce(0) { $0 + $1.shape[axis] }
-    let outer = shape[..<axis].reduce(1, *), inner = shape[(axis + 1)...].reduce(1, *)
+    let outer = shape[..<axis].reduce(1, *)
+    let inner = shape[(axis + 1)...].reduce(1, *)
     return Tensor(uninitializedShape: shape) { buffer in
       guard let start = buffer.baseAddress else { return }
       var done = 0
@@ -65,7 +67,8 @@ extension Tensor {
   /// This tensor with `widths[axis].before` and `.after` more places along each axis, which hold `value`.
   public func padded(_ widths: [(before: Int, after: Int)], with value: Scalar = Scalar.blank) -> Tensor {
     precondition(widths.count == rank, "\(widths.count) widths of padding for shape \(shape)")
-    var target: [Int] = [], parts: [AxisPart] = []
+    var target: [Int] = []
+    var parts: [AxisPart] = []
     for (extent, width) in zip(shape, widths) {
       precondition(width.before >= 0 && width.after >= 0, "padding is not negative, but \(width) was given")
       target.append(width.before + extent + width.after)
@@ -77,7 +80,8 @@ extension Tensor {
   /// This tensor `counts[axis]` times along each axis.
   public func tiled(_ counts: [Int]) -> Tensor {
     precondition(counts.count == rank, "\(counts.count) repetitions for shape \(shape)")
-    var split: [Int] = [], stretched: [Int] = []
+    var split: [Int] = []
+    var stretched: [Int] = []
     for (extent, count) in zip(shape, counts) {
       split += [1, extent]
       stretched += [count, extent]

@@ -70,7 +70,7 @@ public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
 
   /// Numbers uniform in `range`: 24 random bits in single precision, 53 in double.
   public mutating func uniform<Scalar: RealScalar>(
-    _ shape: [Int], in range: Range<Scalar> = 0..<1
+    _ shape: [Int], in range: Range<Scalar> = 0..<1, of: Scalar.Type = Scalar.self
   ) -> Tensor<Scalar> {
     let unit = unitUniform(shape, open: false, of: Scalar.self)
     if range == 0..<1 { return unit }
@@ -138,7 +138,8 @@ public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
 
   /// Beta numbers with parameters a and b, as a ratio of gamma numbers.
   public mutating func beta<Scalar: RealScalar>(_ shape: [Int], _ a: Double, _ b: Double) -> Tensor<Scalar> {
-    let x: Tensor<Scalar> = gamma(shape, shapeParameter: a), y: Tensor<Scalar> = gamma(shape, shapeParameter: b)
+    let x: Tensor<Scalar> = gamma(shape, shapeParameter: a)
+    let y: Tensor<Scalar> = gamma(shape, shapeParameter: b)
     return x / (x + y)
   }
 
@@ -182,7 +183,8 @@ public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
       shape: shape,
       scalars: levels.scalars.map { level in
         // The first index whose running sum exceeds the level.
-        var low = 0, high = last
+        var low = 0
+        var high = last
         while low < high {
           let middle = (low + high) / 2
           if cumulative[middle] > level { high = middle } else { low = middle + 1 }
@@ -216,7 +218,8 @@ public struct RandomStream: Sendable, Hashable, RandomNumberGenerator {
 private func standardGamma(_ shape: Double, key: UInt64, element: UInt64) -> Double {
   /// Two normals and two uniforms of attempt number `attempt`.
   func draw(_ attempt: UInt64) -> (normal: Double, uniform: Double) {
-    var normal = 0.0, uniform = 0.0
+    var normal = 0.0
+    var uniform = 0.0
     apus_random_normal_f64(key, element, 4 * attempt, &normal, 1)
     apus_random_uniform_f64(key, element, 4 * attempt + 2, true, &uniform, 1)
     return (normal, uniform)
@@ -226,7 +229,8 @@ private func standardGamma(_ shape: Double, key: UInt64, element: UInt64) -> Dou
     let boost = Double.pow(draw(1 << 40).uniform, 1 / shape)
     return boost * standardGamma(shape + 1, key: key, element: element)
   }
-  let d = shape - 1 / 3.0, c = 1 / (3 * d.squareRoot())
+  let d = shape - 1 / 3.0
+  let c = 1 / (3 * d.squareRoot())
   var attempt: UInt64 = 0
   while true {
     let (x, u) = draw(attempt)

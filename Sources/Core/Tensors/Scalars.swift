@@ -52,7 +52,8 @@ public protocol NumericScalar: TensorScalar, Numeric, Comparable {
 }
 
 /// A floating-point scalar: `Float` or `Double`.
-public protocol RealScalar: NumericScalar, BinaryFloatingPoint, Real, MatrixKernels where RawSignificand: FixedWidthInteger {
+public protocol RealScalar: NumericScalar, BinaryFloatingPoint, Real, MatrixKernels
+where RawSignificand: FixedWidthInteger {
   static func multiplyAdd(
     _ a: UnsafePointer<Self>, strideA: Int, _ b: UnsafePointer<Self>, strideB: Int, _ c: UnsafePointer<Self>,
     strideC: Int, _ result: UnsafeMutablePointer<Self>, count: Int)

@@ -8,7 +8,8 @@ extension Tensor where Scalar: NumericScalar {
     let length = shape[axis]
     let result = Tensor<Int>(uninitializedShape: rows.shape)
     guard count > 0 else { return result.exchangingAxes(axis, -1) }
-    let from = Foreign(rows.base), to = Foreign(result.base)
+    let from = Foreign(rows.base)
+    let to = Foreign(result.base)
     withExtendedLifetime((rows.storage, result.storage)) {
       parallelRanges(count / length, grain: max(1, (1 << 10) / length)) { range in
         for row in range {
@@ -45,7 +46,8 @@ extension Tensor where Scalar: NumericScalar {
     let length = shape[axis]
     let indices = Tensor<Int>(uninitializedShape: rows.shape.dropLast() + [k])
     if k > 0 {
-      let from = Foreign(rows.base), to = Foreign(indices.base)
+      let from = Foreign(rows.base)
+      let to = Foreign(indices.base)
       withExtendedLifetime((rows.storage, indices.storage)) {
         parallelRanges(count / length, grain: max(1, (1 << 12) / length)) { range in
           for row in range {
@@ -60,7 +62,8 @@ extension Tensor where Scalar: NumericScalar {
 
   /// The distinct elements in increasing order, and how often each occurs.
   public func uniqueValues() -> (values: Tensor, counts: Tensor<Int>) {
-    var values: [Scalar] = [], counts: [Int] = []
+    var values: [Scalar] = []
+    var counts: [Int] = []
     for value in withoutDerivative.flattened.sorted().scalars {
       if let last = values.last, last == value {
         counts[counts.count - 1] += 1
@@ -86,9 +89,11 @@ extension Tensor where Scalar: RealScalar {
     let parts = levels.map { level in
       precondition(0 <= level && level <= 1, "a quantile's level lies in [0, 1], but \(level) was given")
       let position = level * Double(length - 1)
-      let below = Int(position), above = min(below + 1, length - 1)
+      let below = Int(position)
+      let above = min(below + 1, length - 1)
       let fraction = Scalar(position - Double(below))
-      let low = ordered.slice(axis: axis, at: below), high = ordered.slice(axis: axis, at: above)
+      let low = ordered.slice(axis: axis, at: below)
+      let high = ordered.slice(axis: axis, at: above)
       let between = fraction == 0 ? low : low + (high - low) * fraction
       return (hasNaN .!= hasNaN).select(hasNaN, between)
     }
@@ -137,7 +142,8 @@ extension NumericScalar {
     _ row: UnsafePointer<Self>, count: Int, largest: Bool, _ k: Int, _ heap: UnsafeMutablePointer<Int>
   ) {
     func isBetter(_ i: Int, _ j: Int) -> Bool {
-      let a = largest ? row[j] : row[i], b = largest ? row[i] : row[j]
+      let a = largest ? row[j] : row[i]
+      let b = largest ? row[i] : row[j]
       return precedes(a, b) || (!precedes(b, a) && i < j)
     }
     func siftDown(_ start: Int, _ size: Int) {
