@@ -18,7 +18,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let numerics = Target.Dependency.product(name: "Numerics", package: "swift-numerics")
 let core: [Target.Dependency] = ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats"]
 let methods: [Target.Dependency] = ["Diagnostics", "Compression"]
-let libraries = ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue"]
+let libraries = [
+  "Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue",
+]
 
 let package = Package(
   name: "apus",
@@ -61,7 +63,8 @@ let package = Package(
       core + [.product(name: "Mustache", package: "swift-mustache")]),
     module("Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics", core + ["CatalogueCore", "Diagnostics"]),
     module("Catalogue", "CompressionCatalogue", folder: "Compression", core + ["CatalogueCore", "Compression"]),
-    module("Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
+    module(
+      "Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
 
     // The command line, and the umbrella for those who import everything.
     .executableTarget(

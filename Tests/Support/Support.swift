@@ -18,7 +18,7 @@ public struct TestGenerator: RandomNumberGenerator {
   }
 
   /// Uniform numbers in [-1, 1).
-  public mutating func tensor<Scalar: RealScalar>(_ shape: [Int], of: Scalar.Type = Double.self) -> Tensor<Scalar> {
+  public mutating func tensor<Scalar: RealScalar>(_ shape: [Int], of: Scalar.Type = Scalar.self) -> Tensor<Scalar> {
     let count = shape.reduce(1, *)
     return Tensor(shape: shape, scalars: (0..<count).map { _ in Scalar(Double.random(in: -1..<1, using: &self)) })
   }

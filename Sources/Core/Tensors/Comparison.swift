@@ -27,7 +27,8 @@ extension Tensor where Scalar: NumericScalar {
     return withUnsafeBuffer { a in
       other.withUnsafeBuffer { b in
         a.indices.allSatisfy { i in
-          let x = a[i].asDouble, y = b[i].asDouble
+          let x = a[i].asDouble
+          let y = b[i].asDouble
           return x == y || abs(x - y) <= tolerance * max(1, abs(x), abs(y))
         }
       }
@@ -69,12 +70,17 @@ extension Tensor where Scalar == Bool {
     }
     let shape = Shape.broadcast(
       Shape.broadcast(a.shape, b.shape, for: "select"), self.shape, for: "select")
-    let mask = broadcast(to: shape), x = a.broadcast(to: shape), y = b.broadcast(to: shape)
+    let mask = broadcast(to: shape)
+    let x = a.broadcast(to: shape)
+    let y = b.broadcast(to: shape)
     let walk = StridedWalk(shape: shape, strides: [mask.strides, x.strides, y.strides])
     let result = Tensor<Element>(uninitializedShape: shape)
     guard result.count > 0 else { return result }
     withExtendedLifetime((mask.storage, x.storage, y.storage, result.storage)) {
-      let m = Foreign(mask.base), p = Foreign(x.base), q = Foreign(y.base), to = Foreign(result.base)
+      let m = Foreign(mask.base)
+      let p = Foreign(x.base)
+      let q = Foreign(y.base)
+      let to = Foreign(result.base)
       let inner = walk.innerCount
       parallelRanges(walk.outerCount, grain: max(1, (1 << 14) / inner)) { rows in
         walk.forEachRow(in: rows) { row, offsets in
@@ -89,7 +95,7 @@ extension Tensor where Scalar == Bool {
   }
 }
 
-infix operator .&: LogicalConjunctionPrecedence
-infix operator .|: LogicalDisjunctionPrecedence
-infix operator .^: LogicalDisjunctionPrecedence
+infix operator .& : LogicalConjunctionPrecedence
+infix operator .| : LogicalDisjunctionPrecedence
+infix operator .^ : LogicalDisjunctionPrecedence
 prefix operator .!

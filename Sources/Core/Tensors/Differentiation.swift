@@ -113,7 +113,8 @@ func record<A: TensorScalar, B: TensorScalar, R: TensorScalar>(
   _ rule: (Tensor<A>, Tensor<B>) -> (Tensor<R>, (Tensor<R>) -> Tensor<A>, (Tensor<R>) -> Tensor<B>)
 ) -> Tensor<R> {
   let (value, pullbackA, pullbackB) = rule(a.lowered(below: tape), b.lowered(below: tape))
-  let towardsA = a.node(on: tape), towardsB = b.node(on: tape)
+  let towardsA = a.node(on: tape)
+  let towardsB = b.node(on: tape)
   let result = Node<R>(tape: tape, outer: value.trace)
   tape.push {
     guard let cotangent = result.take() else { return }

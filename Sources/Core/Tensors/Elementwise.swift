@@ -11,7 +11,8 @@ extension Tensor where Scalar: NumericScalar {
   func apply(_ operation: UnaryOperation) -> Tensor {
     let result = Tensor(uninitializedShape: shape)
     let source = dense
-    let from = Foreign(source.base), to = Foreign(result.base)
+    let from = Foreign(source.base)
+    let to = Foreign(result.base)
     withExtendedLifetime((source.storage, result.storage)) {
       parallelRanges(count, grain: 1 << 13) { range in
         Scalar.apply(
@@ -30,15 +31,20 @@ func combine<A: TensorScalar, R: TensorScalar>(
   _ a: Tensor<A>, _ b: Tensor<A>, name: @autoclosure () -> String, _ loop: PairLoop<A, R>
 ) -> Tensor<R> {
   let grain = 1 << 14
-  if a.isDense && b.isDense && (a.shape == b.shape || (b.count == 1 && b.rank <= a.rank) || (a.count == 1 && a.rank <= b.rank)) {
+  if a.isDense && b.isDense
+    && (a.shape == b.shape || (b.count == 1 && b.rank <= a.rank) || (a.count == 1 && a.rank <= b.rank))
+  {
     let shape = a.count == 1 && b.rank >= a.rank ? b.shape : a.shape
     let result = Tensor<R>(uninitializedShape: shape)
-    let strideA = a.count == 1 ? 0 : 1, strideB = b.count == 1 ? 0 : 1
+    let strideA = a.count == 1 ? 0 : 1
+    let strideB = b.count == 1 ? 0 : 1
     withExtendedLifetime((a.storage, b.storage, result.storage)) {
       if result.count < 2 * grain {
         loop(a.base, strideA, b.base, strideB, result.base, result.count)
       } else {
-        let x = Foreign(a.base), y = Foreign(b.base), z = Foreign(result.base)
+        let x = Foreign(a.base)
+        let y = Foreign(b.base)
+        let z = Foreign(result.base)
         parallelRanges(result.count, grain: grain) { range in
           loop(
             x.pointer + range.lowerBound * strideA, strideA, y.pointer + range.lowerBound * strideB, strideB,
@@ -49,7 +55,8 @@ func combine<A: TensorScalar, R: TensorScalar>(
     return result
   }
   let shape = Shape.broadcast(a.shape, b.shape, for: name())
-  let a = a.broadcast(to: shape), b = b.broadcast(to: shape)
+  let a = a.broadcast(to: shape)
+  let b = b.broadcast(to: shape)
   let walk = StridedWalk(shape: shape, strides: [a.strides, b.strides])
   if walk.innerCount < 32 && walk.outerCount > 32 {
     // Short runs would be all overhead: lay the operands out first.
@@ -58,8 +65,12 @@ func combine<A: TensorScalar, R: TensorScalar>(
   let result = Tensor<R>(uninitializedShape: shape)
   guard result.count > 0 else { return result }
   withExtendedLifetime((a.storage, b.storage, result.storage)) {
-    let x = Foreign(a.base), y = Foreign(b.base), z = Foreign(result.base)
-    let inner = walk.innerCount, strideA = walk.innerStride(0), strideB = walk.innerStride(1)
+    let x = Foreign(a.base)
+    let y = Foreign(b.base)
+    let z = Foreign(result.base)
+    let inner = walk.innerCount
+    let strideA = walk.innerStride(0)
+    let strideB = walk.innerStride(1)
     if walk.outerCount == 1 {
       parallelRanges(inner, grain: grain) { range in
         let start = range.lowerBound
@@ -149,7 +160,8 @@ extension Tensor where Scalar: NumericScalar {
     }
     makeWritable()
     let stride = other.count == 1 ? 0 : 1
-    let to = Foreign(base), from = Foreign(other.base)
+    let to = Foreign(base)
+    let from = Foreign(other.base)
     withExtendedLifetime((storage, other.storage)) {
       parallelRanges(count, grain: 1 << 14) { range in
         let target = to.mutable + range.lowerBound
@@ -188,7 +200,8 @@ extension Tensor where Scalar: NumericScalar {
   ) -> Tensor {
     guard let tape = innermostTape(trace, other.trace) else { return Tensor.apply(operation, self, other) }
     return record(tape, self, other) { a, b in
-      let isFirst = takesFirst(a, b), zero = Tensor(0)
+      let isFirst = takesFirst(a, b)
+      let zero = Tensor(0)
       return (
         a.extreme(b, operation, takesFirst),
         { Scalar.summed(isFirst.select($0, zero), to: a.shape) },
@@ -310,7 +323,10 @@ extension Tensor where Scalar: RealScalar {
     let isPlain = trace == nil && b.trace == nil && c.trace == nil
     guard isPlain, isDense, b.isDense, c.isDense, shape == b.shape, shape == c.shape else { return self * b + c }
     let result = Tensor(uninitializedShape: shape)
-    let x = Foreign(base), y = Foreign(b.base), z = Foreign(c.base), to = Foreign(result.base)
+    let x = Foreign(base)
+    let y = Foreign(b.base)
+    let z = Foreign(c.base)
+    let to = Foreign(result.base)
     withExtendedLifetime((storage, b.storage, c.storage, result.storage)) {
       parallelRanges(count, grain: 1 << 13) { range in
         let start = range.lowerBound
@@ -374,7 +390,8 @@ private func convert<From: RealScalar, To: RealScalar>(
   }
   let result = Tensor<To>(uninitializedShape: source.shape)
   let dense = source.dense
-  let from = Foreign(dense.base), to = Foreign(result.base)
+  let from = Foreign(dense.base)
+  let to = Foreign(result.base)
   withExtendedLifetime((dense.storage, result.storage)) {
     parallelRanges(source.count, grain: 1 << 14) { range in
       kernel(from.pointer + range.lowerBound, to.mutable + range.lowerBound, range.count)

@@ -24,7 +24,8 @@ extension Tensor where Scalar: RealScalar {
   public func requireFinite(_ name: String) throws {
     guard !isFinite else { return }
     let position = withUnsafeBuffer { $0.firstIndex { !$0.isFinite } } ?? 0
-    var index: [Int] = [], rest = position
+    var index: [Int] = []
+    var rest = position
     for extent in shape.reversed() {
       index.insert(rest % extent, at: 0)
       rest /= extent

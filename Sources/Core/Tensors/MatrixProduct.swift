@@ -68,12 +68,14 @@ extension Tensor where Scalar: RealScalar {
       return transposing ? matmul(self, transposingA: true) : matmul(self, transposingB: true)
     }
     let a = Operand(self, transposing)
-    let size = a.rows, inner = a.columns
+    let size = a.rows
+    let inner = a.columns
     var result = Tensor.zeros([size, size])
     guard size > 0, inner > 0 else { return result }
     _ = LibraryThreads.single
     result.withUnsafeMutableBuffer { buffer in
-      let to = Foreign(buffer.baseAddress!), from = a.pointer
+      let to = Foreign(buffer.baseAddress!)
+      let from = a.pointer
       // Row blocks of the upper triangle: the diagonal block by the symmetric kernel, the rest by the general one.
       let block = 256
       let blocks = (size + block - 1) / block
@@ -82,7 +84,8 @@ extension Tensor where Scalar: RealScalar {
         if size * inner < 1 << 16 { for i in 0..<blocks { rowBlock(i) } }
       }
       func rowBlock(_ i: Int) {
-        let start = i * block, height = min(block, size - start)
+        let start = i * block
+        let height = min(block, size - start)
         let rowStride = a.isTransposed ? 1 : a.leading
         Scalar.multiplyByOwnTranspose(
           transposing: a.isTransposed, size: height, inner: inner, alpha: 1, from.pointer + start * rowStride,
@@ -134,7 +137,8 @@ extension Tensor where Scalar: RealScalar {
   }
 
   private static func product(_ a: Tensor, _ b: Tensor, _ transposingA: Bool, _ transposingB: Bool) -> Tensor {
-    let left = Operand(a, transposingA), right = Operand(b, transposingB)
+    let left = Operand(a, transposingA)
+    let right = Operand(b, transposingB)
     precondition(
       left.columns == right.rows,
       "matmul: shapes \(a.shape)\(transposingA ? " transposed" : "") and "
@@ -156,11 +160,14 @@ extension Tensor where Scalar: RealScalar {
     }
     let result = Tensor.zeros(batch + [m, n])
     guard result.count > 0, k > 0 else { return result }
-    let strideA = batchStrides(left.tensor, to: batch), strideB = batchStrides(right.tensor, to: batch)
+    let strideA = batchStrides(left.tensor, to: batch)
+    let strideB = batchStrides(right.tensor, to: batch)
     let walk = StridedWalk(shape: batch, strides: [strideA, strideB])
     let inner = walk.innerCount
     withExtendedLifetime((left.tensor.storage, right.tensor.storage, result.storage)) {
-      let x = left.pointer, y = right.pointer, z = Foreign(result.base)
+      let x = left.pointer
+      let y = right.pointer
+      let z = Foreign(result.base)
       let pieces = m * n * k * Shape.count(batch) < 1 << 16 ? 1 : min(walk.outerCount * inner, 4 * threadCount)
       let total = walk.outerCount * inner
       let length = (total + pieces - 1) / pieces

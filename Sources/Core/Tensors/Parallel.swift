@@ -20,7 +20,8 @@ public func parallelTasks(_ tasks: Int, _ body: (Int) -> Void) {
   withoutActuallyEscaping(body) { body in
     var context = body
     withUnsafeMutablePointer(to: &context) { context in
-      apus_parallel(tasks, { context, task in context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(task)) }, context)
+      apus_parallel(
+        tasks, { context, task in context!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(task)) }, context)
     }
   }
 }

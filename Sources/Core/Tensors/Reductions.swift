@@ -25,7 +25,8 @@ extension Tensor {
   ) -> Tensor<R> {
     let result = Tensor<R>(uninitializedShape: shape)
     let source = dense
-    let from = Foreign(source.base), to = Foreign(result.base)
+    let from = Foreign(source.base)
+    let to = Foreign(result.base)
     withExtendedLifetime((source.storage, result.storage)) {
       parallelRanges(result.count, grain: max(1, (1 << 14) / max(length, 1))) { rows in
         for row in rows { to.mutable[row] = body(from.pointer + row * length, length) }
@@ -56,7 +57,8 @@ extension Tensor where Scalar: NumericScalar {
     let source = dense
     let blocks = (count + Self.block - 1) / Self.block
     let partial = Tensor(uninitializedShape: [blocks])
-    let from = Foreign(source.base), to = Foreign(partial.base)
+    let from = Foreign(source.base)
+    let to = Foreign(partial.base)
     withExtendedLifetime((source.storage, partial.storage)) {
       parallelTasks(blocks) { i in
         let start = i * Self.block
@@ -68,11 +70,14 @@ extension Tensor where Scalar: NumericScalar {
     return Tensor(Scalar.reduce(isSum ? .sum : reduction, partial.base, stride: 1, count: blocks))
   }
 
-  /// Sums of columns and the like: rows are combined pairwise in groups of 32, so that rounding errors stay small.
+  /// Sums of columns and the like: rows are combined pairwise, so that rounding errors grow with the logarithm of
+  /// their number only.
   private func foldRows(_ reduction: Reduction, rows: Int, to kept: [Int]) -> Tensor {
     let width = Shape.count(kept)
-    let neutral = Scalar.reduce(reduction, base, stride: 1, count: 0)
-    let result = Tensor(repeating: neutral, shape: kept)
+    guard rows > 0, width > 0 else {
+      return Tensor(repeating: Scalar.reduce(reduction, base, stride: 1, count: 0), shape: kept)
+    }
+    let result = Tensor(uninitializedShape: kept)
     let operation: BinaryOperation =
       switch reduction {
       case .product: .multiply
@@ -80,21 +85,30 @@ extension Tensor where Scalar: NumericScalar {
       case .largest: .maximum
       default: .add
       }
-    let from = Foreign(base), to = Foreign(result.base)
+    let from = Foreign(base)
+    let to = Foreign(result.base)
     withExtendedLifetime((storage, result.storage)) {
-      parallelRanges(width, grain: max(64, (1 << 15) / max(rows, 1))) { columns in
+      parallelRanges(width, grain: max(64, (1 << 15) / rows)) { columns in
         let length = columns.count
-        let group = UnsafeMutablePointer<Scalar>.allocate(capacity: length)
-        defer { group.deallocate() }
-        let target = to.mutable + columns.lowerBound
-        for first in stride(from: 0, to: rows, by: 32) {
-          group.update(from: from.pointer + first * width + columns.lowerBound, count: length)
-          for row in first + 1..<max(first + 1, min(first + 32, rows)) {
-            let next = from.pointer + row * width + columns.lowerBound
-            Scalar.apply(operation, group, strideA: 1, next, strideB: 1, group, count: length)
+        let levels = Int.bitWidth - rows.leadingZeroBitCount
+        let scratch = UnsafeMutablePointer<Scalar>.allocate(capacity: levels * length)
+        defer { scratch.deallocate() }
+        func fold(_ range: Range<Int>, into target: UnsafeMutablePointer<Scalar>, level: Int) {
+          if range.count <= 32 {
+            target.update(from: from.pointer + range.lowerBound * width + columns.lowerBound, count: length)
+            for row in range.dropFirst() {
+              let next = from.pointer + row * width + columns.lowerBound
+              Scalar.apply(operation, target, strideA: 1, next, strideB: 1, target, count: length)
+            }
+          } else {
+            let middle = range.lowerBound + range.count / 2
+            let other = scratch + level * length
+            fold(range.lowerBound..<middle, into: target, level: level + 1)
+            fold(middle..<range.upperBound, into: other, level: level + 1)
+            Scalar.apply(operation, target, strideA: 1, other, strideB: 1, target, count: length)
           }
-          Scalar.apply(operation, target, strideA: 1, group, strideB: 1, target, count: length)
         }
+        fold(0..<rows, into: to.mutable + columns.lowerBound, level: 0)
       }
     }
     return result
@@ -133,12 +147,16 @@ extension Tensor where Scalar: NumericScalar {
 
   /// The largest element along `axes`; NaN if one is NaN. Ties share the derivative evenly.
   public func maximum(axes: [Int], keepingAxes: Bool = false) -> Tensor { extreme(.largest, axes, keepingAxes) }
-  public func maximum(axis: Int, keepingAxis: Bool = false) -> Tensor { maximum(axes: [axis], keepingAxes: keepingAxis) }
+  public func maximum(axis: Int, keepingAxis: Bool = false) -> Tensor {
+    maximum(axes: [axis], keepingAxes: keepingAxis)
+  }
   public func maximum() -> Tensor { maximum(axes: allAxes) }
 
   /// The smallest element along `axes`; NaN if one is NaN. Ties share the derivative evenly.
   public func minimum(axes: [Int], keepingAxes: Bool = false) -> Tensor { extreme(.smallest, axes, keepingAxes) }
-  public func minimum(axis: Int, keepingAxis: Bool = false) -> Tensor { minimum(axes: [axis], keepingAxes: keepingAxis) }
+  public func minimum(axis: Int, keepingAxis: Bool = false) -> Tensor {
+    minimum(axes: [axis], keepingAxes: keepingAxis)
+  }
   public func minimum() -> Tensor { minimum(axes: allAxes) }
 
   private func extreme(_ reduction: Reduction, _ axes: [Int], _ keepingAxes: Bool) -> Tensor {
@@ -195,7 +213,8 @@ extension Tensor where Scalar: NumericScalar {
     let source = exchangingAxes(axis, -1).dense
     let length = shape[axis]
     let result = Tensor(uninitializedShape: source.shape)
-    let from = Foreign(source.base), to = Foreign(result.base)
+    let from = Foreign(source.base)
+    let to = Foreign(result.base)
     guard count > 0 else { return self }
     withExtendedLifetime((source.storage, result.storage)) {
       parallelRanges(count / length, grain: max(1, (1 << 13) / length)) { rows in

@@ -24,6 +24,9 @@ public protocol TensorScalar: Sendable, Hashable, BitwiseCopyable {
   /// Sums of cotangents, for views that are differentiated; only real scalars ever are.
   static func added(_ a: Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self>
   static func summed(_ a: Tensor<Self>, to shape: [Int]) -> Tensor<Self>
+  static func scatterAdd(
+    _ values: Tensor<Self>, to target: Tensor<Self>, at indices: Tensor<Int>, axis: Int
+  ) -> Tensor<Self>
 }
 
 /// A scalar with an order and arithmetic.
@@ -49,7 +52,8 @@ public protocol NumericScalar: TensorScalar, Numeric, Comparable {
 }
 
 /// A floating-point scalar: `Float` or `Double`.
-public protocol RealScalar: NumericScalar, BinaryFloatingPoint, Real, MatrixKernels where RawSignificand: FixedWidthInteger {
+public protocol RealScalar: NumericScalar, BinaryFloatingPoint, Real, MatrixKernels
+where RawSignificand: FixedWidthInteger {
   static func multiplyAdd(
     _ a: UnsafePointer<Self>, strideA: Int, _ b: UnsafePointer<Self>, strideB: Int, _ c: UnsafePointer<Self>,
     strideC: Int, _ result: UnsafeMutablePointer<Self>, count: Int)

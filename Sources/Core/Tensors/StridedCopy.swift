@@ -19,7 +19,8 @@ extension Tensor {
 private func copyDense<Scalar: TensorScalar>(
   _ source: UnsafePointer<Scalar>, _ destination: UnsafeMutablePointer<Scalar>, _ count: Int
 ) {
-  let from = Foreign(source), to = Foreign(destination)
+  let from = Foreign(source)
+  let to = Foreign(destination)
   parallelRanges(count, grain: 1 << 18) { range in
     (to.mutable + range.lowerBound).update(from: from.pointer + range.lowerBound, count: range.count)
   }
@@ -47,10 +48,12 @@ private func copyStrided<Scalar: TensorScalar>(
     }
     return
   }
-  let from = Foreign(source), to = Foreign(destination)
+  let from = Foreign(source)
+  let to = Foreign(destination)
   if shape.count <= 2 {
     let rows = shape.count == 2 ? extent : 1
-    let columns = shape.last!, columnStride = strides.last!
+    let columns = shape.last!
+    let columnStride = strides.last!
     // Tiles of rows go to the threads; a tile is copied in cache-sized squares.
     parallelRanges(rows, grain: max(64, (1 << 16) / max(columns, 1))) { range in
       apus_copy_strided_2d(

@@ -80,7 +80,8 @@ extension Tensor {
     if let tape = innermostTape(trace) {
       return record(tape, self) { x in (x.squeezed(axis: axis), { $0.expanded(axis: axis) }) }
     }
-    var shape = self.shape, strides = self.strides
+    var shape = self.shape
+    var strides = self.strides
     shape.remove(at: axis)
     strides.remove(at: axis)
     return view(shape, strides)
@@ -121,17 +122,22 @@ extension Tensor {
     set { assign(newValue, to: [first.part, second.part]) }
   }
 
-  public subscript<A: AxisSelection, B: AxisSelection, C: AxisSelection>(_ first: A, _ second: B, _ third: C) -> Tensor {
+  public subscript<A: AxisSelection, B: AxisSelection, C: AxisSelection>(_ first: A, _ second: B, _ third: C) -> Tensor
+  {
     get { slice([first.part, second.part, third.part]) }
     set { assign(newValue, to: [first.part, second.part, third.part]) }
   }
 
-  public subscript<A: AxisSelection, B: AxisSelection, C: AxisSelection, D: AxisSelection>(_ first: A, _ second: B, _ third: C, _ fourth: D) -> Tensor {
+  public subscript<A: AxisSelection, B: AxisSelection, C: AxisSelection, D: AxisSelection>(_ first: A, _ second: B,
+    _ third: C, _ fourth: D
+  ) -> Tensor {
     get { slice([first.part, second.part, third.part, fourth.part]) }
     set { assign(newValue, to: [first.part, second.part, third.part, fourth.part]) }
   }
 
-  public subscript<A: AxisSelection, B: AxisSelection, C: AxisSelection, D: AxisSelection, E: AxisSelection>(_ first: A, _ second: B, _ third: C, _ fourth: D, _ fifth: E) -> Tensor {
+  public subscript<A: AxisSelection, B: AxisSelection, C: AxisSelection, D: AxisSelection, E: AxisSelection>(_ first: A,
+    _ second: B, _ third: C, _ fourth: D, _ fifth: E
+  ) -> Tensor {
     get { slice([first.part, second.part, third.part, fourth.part, fifth.part]) }
     set { assign(newValue, to: [first.part, second.part, third.part, fourth.part, fifth.part]) }
   }
@@ -160,7 +166,7 @@ extension Tensor {
   }
 
   /// `background` with this tensor in place of its slice `parts`.
-  private func placed(in background: Tensor, at parts: [AxisPart]) -> Tensor {
+  func placed(in background: Tensor, at parts: [AxisPart]) -> Tensor {
     if let tape = innermostTape(trace) {
       return record(tape, self) { x in (x.placed(in: background, at: parts), { $0.slice(parts) }) }
     }
@@ -172,9 +178,12 @@ extension Tensor {
   private func layout(of parts: [AxisPart]) -> (shape: [Int], strides: [Int], offset: Int) {
     precondition(parts.count <= rank, "\(parts.count) indices into shape \(shape)")
     let allStrides = self.strides
-    var shape: [Int] = [], strides: [Int] = [], offset = self.offset
+    var shape: [Int] = []
+    var strides: [Int] = []
+    var offset = self.offset
     for axis in self.shape.indices {
-      let extent = self.shape[axis], stride = allStrides[axis]
+      let extent = self.shape[axis]
+      let stride = allStrides[axis]
       switch axis < parts.count ? parts[axis] : .all {
       case .index(let index):
         precondition(0 <= index && index < extent, "index \(index) of axis \(axis) is out of range of \(self.shape)")
@@ -219,7 +228,8 @@ extension Tensor {
     withExtendedLifetime(value.storage) {
       let source = value.base
       walk.forEachRow(in: 0..<walk.outerCount) { _, offsets in
-        let to = target + offsets[0], from = source + offsets[1]
+        let to = target + offsets[0]
+        let from = source + offsets[1]
         if step == 1 && valueStep == 1 {
           to.update(from: from, count: walk.innerCount)
         } else {
@@ -247,7 +257,8 @@ extension Tensor {
     if let tape = innermostTape(trace) {
       return record(tape, self) { x in (x.placedOnDiagonal(of: background), { $0.diagonal }) }
     }
-    let rows = background.shape[background.rank - 2], columns = background.shape[background.rank - 1]
+    let rows = background.shape[background.rank - 2]
+    let columns = background.shape[background.rank - 1]
     let size = min(rows, columns)
     var result = background
     result.withUnsafeMutableBuffer { buffer in
@@ -299,6 +310,7 @@ extension StrideTo<Int>: AxisSelection {
     let positions = Array(self)
     guard let first = positions.first else { return .range(0, 0, step: 1) }
     let step = positions.count > 1 ? positions[1] - first : 1
-    return positions.count == 1 ? .range(first, first + 1, step: 1) : .range(first, positions.last! + step.signum(), step: step)
+    return positions.count == 1
+      ? .range(first, first + 1, step: 1) : .range(first, positions.last! + step.signum(), step: step)
   }
 }
