@@ -25,7 +25,8 @@ func now() -> Double {
 }
 
 func median(_ values: [Double]) -> Double {
-  let sorted = values.sorted(), middle = sorted.count / 2
+  let sorted = values.sorted()
+  let middle = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
@@ -64,7 +65,8 @@ struct Measurement {
     try ours()
     let once = max(now() - start, 1e-9)
     let repeats = max(1, min(100_000, Int(roundTime / once)))
-    var names: [String] = [], note: String?
+    var names: [String] = []
+    var note: String?
     if let peers {
       do {
         names = try peers.ask(["prepare", work.name]).peers ?? []
@@ -72,7 +74,9 @@ struct Measurement {
         note = error.message
       }
     }
-    var ourTimes: [Double] = [], peerTimes: [String: [Double]] = [:], peerPeaks: [String: Double] = [:]
+    var ourTimes: [Double] = []
+    var peerTimes: [String: [Double]] = [:]
+    var peerPeaks: [String: Double] = [:]
     for round in 0..<(once > 1 ? 3 : rounds) {
       let start = now()
       for _ in 0..<repeats { try ours() }
