@@ -1,11 +1,11 @@
 // Element-wise kernels, for T = float or double. S(name) is name_f32 or name_f64, F(name) the C library's function,
-// V(name) a vectorisable function in f64.
+// V(name) a vectorisable function in f64, EXP and LOG those in T.
 //
 // Every operation is one loop over contiguous arrays, compiled for each instruction set; a scalar operand has a loop of
 // its own, and other strides are gathered block by block. So an element's value never depends on strides or position.
 #include "CVectorKernels.h"
 #include "dispatch.h"
-#include "functions.h"
+#include "functions_single.h"
 
 enum { block = 512 };
 
@@ -62,10 +62,10 @@ UNARY(ceil, __builtin_elementwise_ceil(x))
 UNARY(round, __builtin_elementwise_rint(x))
 UNARY(truncate, __builtin_elementwise_trunc(x))
 UNARY(cbrt, V(cbrt)(x))
-UNARY(exp, V(exp)(x))
+UNARY(exp, EXP(x))
 UNARY(exp2, V(exp2)(x))
 UNARY(expm1, V(expm1)(x))
-UNARY(log, V(log)(x))
+UNARY(log, LOG(x))
 UNARY(log2, V(log2)(x))
 UNARY(log10, V(log10)(x))
 UNARY(log1p, V(log1p)(x))

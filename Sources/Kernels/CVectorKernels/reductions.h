@@ -6,7 +6,7 @@
 // one are gathered first, block by block.
 #include "CVectorKernels.h"
 #include "dispatch.h"
-#include "functions.h"
+#include "functions_single.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -60,10 +60,17 @@ APUS_INLINE double S(value)(S(total) total) {
   return fabs(total.sum) < infinity ? total.sum + total.error : total.sum;
 }
 
+typedef double S(half) __attribute__((vector_size(lanes / 2 * sizeof(double))));
+typedef double S(quarter) __attribute__((vector_size(lanes / 4 * sizeof(double))));
+
 APUS_INLINE double S(add_lanes)(const S(doubles) *x) {
-  double sums[8] = {0};
-  for (int lane = 0; lane < lanes; lane++) sums[lane % 8] += (*x)[lane];
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  S(half) halves[2], half;
+  memcpy(halves, x, sizeof *x);
+  half = halves[0] + halves[1];
+  S(quarter) quarters[2], sum;
+  memcpy(quarters, &half, sizeof half);
+  sum = quarters[0] + quarters[1];
+  return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 APUS_INLINE void S(add_terms)(apus_reduction op, S(doubles) *sum, const S(vector) *x) {
@@ -288,7 +295,7 @@ bool S(apus_all_finite)(const T *a, ptrdiff_t stride, size_t count) {
 // MARK: Soft maximum
 
 APUS_CLONES static void S(exp_less)(const T *a, T offset, T *result, size_t count) {
-  APUS_VECTORIZE for (size_t i = 0; i < count; i++) result[i] = (T)V(exp)((double)a[i] - (double)offset);
+  APUS_VECTORIZE for (size_t i = 0; i < count; i++) result[i] = EXP(a[i] - offset);
 }
 
 APUS_CLONES static void S(divide_all)(T *result, T divisor, size_t count) {
