@@ -243,6 +243,14 @@ APUS_INLINE double V(pow)(double x, double y) {
   return x > 0 || even ? value : whole ? -value : (double)NAN;
 }
 
+// x - y * floor(x / y), whose product is exact; the quotient may have been rounded up to the next integer.
+APUS_INLINE double V(remainder)(double x, double y) {
+  double whole = __builtin_elementwise_floor(x / y);
+  double r = NARROW ? x - whole * y : __builtin_elementwise_fma(-whole, y, x);
+  r = r != 0 && (r < 0) != (y < 0) ? r + y : r;
+  return r == 0 ? with_sign(0, y) : r;
+}
+
 // MARK: Trigonometry
 
 // |x| mod pi / 2 in -pi/4...pi/4; the quarter turns taken off are in the low bits of *turns.
@@ -416,6 +424,9 @@ APUS_INLINE bool V(beyond_double_exp)(double x) { return !NARROW && absolute(x) 
 APUS_INLINE bool V(beyond_square)(double x) { return absolute(x) > 1e150; }
 APUS_INLINE bool V(beyond_power)(double x, double y) {
   return !(absolute(x) < infinity) || !(absolute(y) < infinity) || absolute(x) < 0x1p-1022;
+}
+APUS_INLINE bool V(beyond_quotient)(double x, double y) {
+  return !(absolute(x / y) < (NARROW ? 0x1p28 : 0x1p52)) || !(absolute(y) < infinity) || absolute(x) < 0x1p-1022;
 }
 APUS_INLINE bool V(beyond_hypot)(double x, double y) {
   double larger = absolute(x) > absolute(y) ? absolute(x) : absolute(y);
