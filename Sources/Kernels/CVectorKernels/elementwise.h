@@ -1,11 +1,11 @@
 // Element-wise kernels, for T = float or double. S(name) is name_f32 or name_f64, F(name) the C library's function,
-// V(name) a vectorisable function in f64.
+// V(name) a vectorisable function in f64, EXP and LOG those in T.
 //
 // Every operation is one loop over contiguous arrays, compiled for each instruction set; a scalar operand has a loop of
 // its own, and other strides are gathered block by block. So an element's value never depends on strides or position.
 #include "CVectorKernels.h"
 #include "dispatch.h"
-#include "functions.h"
+#include "functions_single.h"
 
 enum { block = 512 };
 
@@ -62,10 +62,10 @@ UNARY(ceil, __builtin_elementwise_ceil(x))
 UNARY(round, __builtin_elementwise_rint(x))
 UNARY(truncate, __builtin_elementwise_trunc(x))
 UNARY(cbrt, V(cbrt)(x))
-UNARY(exp, V(exp)(x))
+UNARY(exp, EXP(x))
 UNARY(exp2, V(exp2)(x))
 UNARY(expm1, V(expm1)(x))
-UNARY(log, V(log)(x))
+UNARY(log, LOG(x))
 UNARY(log2, V(log2)(x))
 UNARY(log10, V(log10)(x))
 UNARY(log1p, V(log1p)(x))
@@ -100,9 +100,23 @@ static const S(unary_loop) S(unary_loops)[] = {
   [APUS_TRUNCATE] = S(truncate_loop),
 };
 
+// The compiler leaves what does not fill a vector to scalar code, which is slow for the longer functions. So the last
+// whole vector is computed again, from a copy, for the operation may be in place.
+static void S(run)(S(unary_loop) loop, bool long_function, const T *a, T *result, size_t count) {
+  enum { width = 16 };
+  size_t rest = count % width;
+  if (!long_function || rest < 2 || count < width) return loop(a, result, count);
+  T last[width];
+  memcpy(last, a + (count - width), sizeof last);
+  loop(a, result, count - rest);
+  loop(last, last, width);
+  memcpy(result + (count - width), last, sizeof last);
+}
+
 void S(apus_unary)(apus_unary op, const T *a, ptrdiff_t stride_a, T *result, size_t count) {
   S(unary_loop) loop = S(unary_loops)[op];
-  if (stride_a == 1) return loop(a, result, count);
+  bool long_function = op >= APUS_CBRT && op <= APUS_SOFTPLUS;
+  if (stride_a == 1) return S(run)(loop, long_function, a, result, count);
   if (count == 0) return;
   if (stride_a == 0) {
     loop(a, result, 1);
@@ -112,7 +126,7 @@ void S(apus_unary)(apus_unary op, const T *a, ptrdiff_t stride_a, T *result, siz
   for (size_t start = 0; start < count; start += block) {
     size_t length = count - start < block ? count - start : block;
     S(gather)(a + (ptrdiff_t)start * stride_a, stride_a, x, length);
-    loop(x, result + start, length);
+    S(run)(loop, long_function, x, result + start, length);
   }
 }
 
@@ -155,15 +169,10 @@ APUS_INLINE double S(hypotenuse)(double x, double y) {
   return absolute(x) == infinity || absolute(y) == infinity ? infinity : value;
 }
 
-// With the sign of the divisor, as in Python: x - y * floor(x / y), without its rounding errors.
-static void S(remainder_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {
-  T x = *a, y = *b;
-  for (size_t i = 0; i < count; i++) {
-    if (!scalar_a) x = a[i];
-    if (!scalar_b) y = b[i];
-    T r = F(fmod)(x, y);
-    result[i] = r != 0 ? ((r < 0) != (y < 0) ? r + y : r) : F(copysign)(r, y);
-  }
+// x - y * floor(x / y), which has the sign of the divisor, as in Python.
+static T S(library_remainder)(T x, T y) {
+  T r = F(fmod)(x, y);
+  return r != 0 ? ((r < 0) != (y < 0) ? r + y : r) : F(copysign)(r, y);
 }
 
 BINARY(add, x + y)
@@ -174,6 +183,7 @@ BINARY(minimum, S(minimum)(x, y))
 BINARY(maximum, S(maximum)(x, y))
 BINARY(copy_sign, __builtin_elementwise_copysign(x, y))
 BINARY(atan2, V(atan2)(x, y))
+BINARY(common_remainder, V(remainder)(x, y))
 BINARY(small_hypot, S(hypotenuse)(x, y))
 BINARY(common_power, V(pow)(x, y))
 
@@ -190,7 +200,7 @@ BINARY(common_power, V(pow)(x, y))
           T p = scalar_a ? *x : x[i], q = scalar_b ? *y : y[i];                                                      \
           if (!V(beyond)((double)p, (double)q)) continue;                                                            \
           places[exceptions] = (unsigned short)i;                                                                    \
-          values[exceptions++] = F(library)(p, q);                                                                   \
+          values[exceptions++] = library(p, q);                                                                      \
         }                                                                                                            \
       }                                                                                                              \
       S(fast_loop)(x, scalar_a, y, scalar_b, result + start, length);                                                \
@@ -208,8 +218,10 @@ BINARY(common_power, V(pow)(x, y))
   }
 ANY_BEYOND(beyond_power)
 ANY_BEYOND(beyond_hypot)
-BINARY_WITHIN(general_power_loop, common_power_loop, beyond_power, pow)
-BINARY_WITHIN(hypot_loop, small_hypot_loop, beyond_hypot, hypot)
+ANY_BEYOND(beyond_quotient)
+BINARY_WITHIN(general_power_loop, common_power_loop, beyond_power, F(pow))
+BINARY_WITHIN(hypot_loop, small_hypot_loop, beyond_hypot, F(hypot))
+BINARY_WITHIN(remainder_loop, common_remainder_loop, beyond_quotient, S(library_remainder))
 
 // The exponents met most often need no logarithm.
 static void S(power_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {

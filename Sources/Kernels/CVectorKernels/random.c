@@ -13,13 +13,13 @@
 #define NARROW 0
 #include "functions.h"
 
-enum { chunk = 64 };  // blocks at a time; each is two 64-bit words
+enum { chunk = 64 };  // blocks at a time, of two 64-bit words each
 
 // MARK: Bits
 
 static const uint64_t low_half = 0xFFFFFFFF;
 
-// Both words of `count` blocks. Numbers of 32 bits are kept in lanes of 64 whose upper halves hold rubbish until the end.
+// Both words of `count` blocks. Numbers of 32 bits are kept in lanes of 64, with rubbish in the upper halves.
 APUS_CLONES static void words_of_blocks(uint64_t key, uint64_t stream, uint64_t first, uint64_t *result, size_t count) {
   APUS_VECTORIZE for (size_t i = 0; i < count; i++) {
     uint64_t index = first + i, x0 = index, x1 = index >> 32, x2 = stream, x3 = stream >> 32;
