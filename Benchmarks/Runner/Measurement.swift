@@ -4,17 +4,17 @@ import Foundation
 
 struct Row: Codable {
   var work: String
-  var ours_ms: Double
+  var oursMs: Double
   var peer: String?
-  var peer_ms: Double?
+  var peerMs: Double?
   var ratio: Double?
   var bound: Double?
-  var floor_ms: Double?
-  var ours_peak_mb: Double?
-  var peer_peak_mb: Double?
+  var floorMs: Double?
+  var oursPeakMb: Double?
+  var peerPeakMb: Double?
   /// The fastest round of either side: what a quiet moment gives.
-  var ours_min_ms: Double
-  var peer_min_ms: Double?
+  var oursMinMs: Double
+  var peerMinMs: Double?
   var note: String?
 }
 
@@ -25,7 +25,8 @@ func now() -> Double {
 }
 
 func median(_ values: [Double]) -> Double {
-  let sorted = values.sorted(), middle = sorted.count / 2
+  let sorted = values.sorted()
+  let middle = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
@@ -64,7 +65,8 @@ struct Measurement {
     try ours()
     let once = max(now() - start, 1e-9)
     let repeats = max(1, min(100_000, Int(roundTime / once)))
-    var names: [String] = [], note: String?
+    var names: [String] = []
+    var note: String?
     if let peers {
       do {
         names = try peers.ask(["prepare", work.name]).peers ?? []
@@ -72,7 +74,9 @@ struct Measurement {
         note = error.message
       }
     }
-    var ourTimes: [Double] = [], peerTimes: [String: [Double]] = [:], peerPeaks: [String: Double] = [:]
+    var ourTimes: [Double] = []
+    var peerTimes: [String: [Double]] = [:]
+    var peerPeaks: [String: Double] = [:]
     for round in 0..<(once > 1 ? 3 : rounds) {
       let start = now()
       for _ in 0..<repeats { try ours() }
@@ -87,9 +91,9 @@ struct Measurement {
     let best = peerTimes.min { median($0.value) < median($1.value) }
     let oursMedian = median(Array(ourTimes.dropFirst()))
     return Row(
-      work: work.name, ours_ms: oursMedian, peer: best?.key, peer_ms: best.map { median($0.value) },
-      ratio: best.map { oursMedian / median($0.value) }, bound: work.bound, floor_ms: work.floor?(machine),
-      ours_peak_mb: peak, peer_peak_mb: best.flatMap { peerPeaks[$0.key] }, ours_min_ms: ourTimes.min() ?? 0,
-      peer_min_ms: best?.value.min(), note: note)
+      work: work.name, oursMs: oursMedian, peer: best?.key, peerMs: best.map { median($0.value) },
+      ratio: best.map { oursMedian / median($0.value) }, bound: work.bound, floorMs: work.floor?.time(on: machine),
+      oursPeakMb: peak, peerPeakMb: best.flatMap { peerPeaks[$0.key] }, oursMinMs: ourTimes.min() ?? 0,
+      peerMinMs: best?.value.min(), note: note)
   }
 }

@@ -9,6 +9,8 @@
 // the power.
 #include <math.h>
 
+#ifndef APUS_FUNCTION_CONSTANTS
+#define APUS_FUNCTION_CONSTANTS
 // The value at `x` of the polynomial with the given coefficients, constant first.
 #define POLYNOMIAL(x, ...)                                                                       \
   ({                                                                                             \
@@ -19,8 +21,6 @@
     y_;                                                                                          \
   })
 
-#ifndef APUS_FUNCTION_CONSTANTS
-#define APUS_FUNCTION_CONSTANTS
 // Adding this to |x| < 2^51 leaves the integer nearest to x in the low bits.
 static const double shifter = 0x1.8p52;
 static const double log2_e = 0x1.71547652b82fep+0, log10_e = 0x1.bcb7b1526e50ep-2, ln_2 = 0x1.62e42fefa39efp-1;
@@ -34,6 +34,7 @@ static const double infinity = (double)INFINITY;
 APUS_INLINE double power_of_two(double shifted) { return double_from((bits_f64(shifted) + 1023) << 52); }
 APUS_INLINE double absolute(double x) { return __builtin_fabs(x); }
 APUS_INLINE double with_sign(double x, double sign) { return __builtin_copysign(x, sign); }
+APUS_INLINE double with_flipped_sign(double x, uint64_t sign_bit) { return double_from(bits_f64(x) ^ sign_bit); }
 // NaN stays NaN.
 APUS_INLINE double clamp(double x, double low, double high) {
   x = high < x ? high : x;
@@ -263,8 +264,6 @@ APUS_INLINE double V(cos_small)(double r) {
 #endif
   return (1 - 0.5 * z) + z * z * p;
 }
-
-APUS_INLINE double with_flipped_sign(double x, uint64_t sign_bit) { return double_from(bits_f64(x) ^ sign_bit); }
 
 APUS_INLINE double V(sin)(double x) {
   uint64_t turns;
