@@ -7,7 +7,9 @@ import Testing
   /// Every weight counted on its own, by its definition.
   private func countOneByOne(_ weights: [Double]) -> MagnitudeHistogram {
     var counts = [UInt64](repeating: 0, count: 1024)
-    var zeros: UInt64 = 0, below: UInt64 = 0, above: UInt64 = 0
+    var zeros: UInt64 = 0
+    var below: UInt64 = 0
+    var above: UInt64 = 0
     for weight in weights {
       if weight == 0 {
         zeros += 1
@@ -36,9 +38,10 @@ import Testing
     #expect(histogram.map { misplaced($0, expected) <= 2 } == true, "seed \(seed)")
     #expect(histogram?.zeros == expected.zeros && histogram?.below == expected.below, "seed \(seed)")
     #expect(histogram?.above == expected.above && expected.above > 0 && expected.below > 0, "seed \(seed)")
-    let singles = weights.map(Float.init)
-    let single = try? MagnitudeHistogram(Tensor(singles))
-    #expect(single.map { misplaced($0, countOneByOne(singles.map(Double.init))) <= 2 } == true, "seed \(seed)")
+    let singles = Tensor<Float>(Tensor(weights))
+    let single = try? MagnitudeHistogram(singles)
+    let doubles = Tensor<Double>(singles).scalars
+    #expect(single.map { misplaced($0, countOneByOne(doubles)) <= 2 } == true, "seed \(seed)")
   }
 
   @Test func agreesWithTheReference() throws {
@@ -51,7 +54,8 @@ import Testing
   }
 
   @Test func mergingIsCountingTheConcatenation() throws {
-    let a = gaussian([300, 41], seed: 1), b = gaussian([977], standardDeviation: 1e-9, seed: 2)
+    let a = gaussian([300, 41], seed: 1)
+    let b = gaussian([977], standardDeviation: 1e-9, seed: 2)
     var merged = try MagnitudeHistogram(a) + MagnitudeHistogram(b)
     let whole = try MagnitudeHistogram(Tensor(a.scalars + b.scalars))
     #expect(merged == whole)
@@ -98,7 +102,7 @@ import Testing
   }
 
   @Test func nothingIsCountedOfNothing() throws {
-    let histogram = try MagnitudeHistogram(Tensor<Float>([]))
+    let histogram = try MagnitudeHistogram(Tensor<Float>(shape: [0, 7], scalars: []))
     #expect(histogram == MagnitudeHistogram())
     #expect(histogram.count == 0)
   }

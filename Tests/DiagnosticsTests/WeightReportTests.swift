@@ -79,40 +79,39 @@ import Testing
     }
   }
 
-  @Test func regimes() throws {
-    func fit(_ shape: Double, rSquared: Double = 0.99) throws -> WeibullFit {
-      WeibullFit(
-        distribution: try WeibullDistribution(shape: shape, scale: 1), rSquared: rSquared, kolmogorovSmirnov: 0.01,
-        count: 1_000, dropped: 0, pointsUsed: 80, trim: .middle80)
-    }
-    #expect(try fit(1.2).regime() == .transmission)
-    #expect(try fit(1.18).regime() == .transmission)
-    #expect(try fit(1.2, rSquared: 0.94).regime() == .mildSelection)
-    #expect(try fit(1.1799).regime() == .mildSelection)
-    #expect(try fit(0.95).regime() == .mildSelection)
-    #expect(try fit(0.9499).regime() == .strongSelection)
-    #expect(try fit(1.2101).regime() == .aboveAnchor)
-    #expect(try fit(1.2150).regime(atInitialization: true) == .initialization)
-    #expect(try fit(1.2160).regime(atInitialization: true) == .aboveAnchor)
-    #expect(try fit(1.1).regime(atInitialization: true) == .mildSelection)
+  @Test func regimes() {
+    #expect(WeibullRegime(shape: 1.2, rSquared: 0.99) == .transmission)
+    #expect(WeibullRegime(shape: 1.18, rSquared: 0.99) == .transmission)
+    #expect(WeibullRegime(shape: 1.2, rSquared: 0.94) == .mildSelection)
+    #expect(WeibullRegime(shape: 1.1799, rSquared: 0.99) == .mildSelection)
+    #expect(WeibullRegime(shape: 0.95, rSquared: 0.5) == .mildSelection)
+    #expect(WeibullRegime(shape: 0.9499, rSquared: 0.99) == .strongSelection)
+    #expect(WeibullRegime(shape: 1.2101, rSquared: 0.99) == .aboveAnchor)
+    #expect(WeibullRegime(shape: 1.2150, rSquared: 0.99, atInitialization: true) == .initialization)
+    #expect(WeibullRegime(shape: 1.2160, rSquared: 0.99, atInitialization: true) == .aboveAnchor)
+    #expect(WeibullRegime(shape: 1.1, rSquared: 0.99, atInitialization: true) == .mildSelection)
   }
 
   /// A model of six layers whose query matrices are Laplace-like, with one matrix that does not fit its class.
   private func model() -> [(name: String, tensor: Tensor<Float>)] {
     var tensors: [(name: String, tensor: Tensor<Float>)] = []
-    tensors.append(("embed_tokens.weight", gaussian([500, 64], standardDeviation: 0.02, seed: 1000)))
+    tensors.append(("embed_tokens.weight", gaussian([500, 64], standardDeviation: 0.02, seed: 1000, of: Float.self)))
     for layer in 0..<6 {
       let seed = UInt64(layer)
       let heavy = gaussian([64, 64], standardDeviation: 0.1, seed: seed, of: Float.self)
       let query = heavy * gaussian([64, 64], seed: 50 + seed, of: Float.self)
       tensors.append(("layers.\(layer).self_attn.q_proj.weight", query))
-      tensors.append(("layers.\(layer).self_attn.k_proj.weight", gaussian([16, 64], standardDeviation: 0.1, seed: 100 + seed)))
-      let up: Tensor<Float> = gaussian([256, 64], standardDeviation: 0.05, seed: 150 + seed)
+      tensors.append(
+        (
+          "layers.\(layer).self_attn.k_proj.weight",
+          gaussian([16, 64], standardDeviation: 0.1, seed: 100 + seed, of: Float.self)
+        ))
+      let up = gaussian([256, 64], standardDeviation: 0.05, seed: 150 + seed, of: Float.self)
       tensors.append(("layers.\(layer).mlp.up_proj.weight", layer == 4 ? up * up : up))
       tensors.append(("layers.\(layer).norm.weight", Tensor<Float>(repeating: 1, shape: [64])))
     }
     tensors.append(("layers.6.mask", Tensor<Float>(repeating: 0, shape: [32, 32])))
-    var broken: Tensor<Float> = gaussian([40, 40], seed: 7)
+    var broken = gaussian([40, 40], seed: 7, of: Float.self)
     broken[at: 1, 2] = .nan
     tensors.append(("layers.6.mlp.up_proj.weight", broken))
     return tensors
@@ -122,9 +121,10 @@ import Testing
     let tensors = model()
     let report = try WeightDiagnosis().diagnose(named: tensors)
     #expect(report.rows.count == 19)
-    #expect(report.skipped.map(\.name) == (0..<6).map { "layers.\($0).norm.weight" } + [
-      "layers.6.mask", "layers.6.mlp.up_proj.weight",
-    ])
+    #expect(
+      report.skipped.map(\.name) == (0..<6).map { "layers.\($0).norm.weight" } + [
+        "layers.6.mask", "layers.6.mlp.up_proj.weight",
+      ])
     #expect(report.skipped[0].reason == .notAMatrix)
     guard case .unusable(let error) = report.skipped[7].reason else {
       Issue.record("a tensor with a NaN was not reported as unusable")
@@ -146,7 +146,9 @@ import Testing
   @Test func textAndValuesOfAReport() throws {
     let report = try WeightDiagnosis().diagnose(named: model())
     let text = report.text
-    for expected in ["layers.4.mlp.up_proj.weight", "strong selection", "Skipped: layers.0.norm.weight", "nan at [1, 2]"] {
+    for expected in [
+      "layers.4.mlp.up_proj.weight", "strong selection", "Skipped: layers.0.norm.weight", "nan at [1, 2]",
+    ] {
       #expect(text.contains(expected), "\(expected)")
     }
     #expect(!text.contains(" \n"))

@@ -4,13 +4,17 @@ import Tensors
 
 /// Independent Gaussian weights, the same for the same seed.
 func gaussian<Scalar: RealScalar>(
-  _ shape: [Int], standardDeviation: Scalar = 1, seed: UInt64, of: Scalar.Type = Double.self
+  _ shape: [Int], standardDeviation: Scalar = 1, seed: UInt64, of: Scalar.Type
 ) -> Tensor<Scalar> {
   let standard = Tensor<Scalar>(uninitializedShape: shape) { buffer in
     guard let base = buffer.baseAddress else { return }
     Scalar.fillNormal(key: seed, stream: 0, first: 0, base, count: buffer.count)
   }
   return standard * standardDeviation
+}
+
+func gaussian(_ shape: [Int], standardDeviation: Double = 1, seed: UInt64) -> Tensor<Double> {
+  gaussian(shape, standardDeviation: standardDeviation, seed: seed, of: Double.self)
 }
 
 /// `count` quantiles of a law at the middles of equal parts of probability, in a scrambled order and with both signs.

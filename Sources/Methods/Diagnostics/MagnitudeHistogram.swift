@@ -103,7 +103,8 @@ public struct MagnitudeHistogram: Sendable, Hashable {
     let total = weights.count
     let pieceLength = 1 << 16
     let pieces: [(block: Int, range: Range<Int>)] = (0..<blocks).flatMap { block in
-      let start = total * block / blocks, end = total * (block + 1) / blocks
+      let start = total * block / blocks
+      let end = total * (block + 1) / blocks
       return stride(from: start, to: end, by: pieceLength).map { (block, $0..<min($0 + pieceLength, end)) }
     }
     let empty = MagnitudeHistogram()
@@ -128,8 +129,11 @@ public struct MagnitudeHistogram: Sendable, Hashable {
 
   private init<Scalar: RealScalar>(counting start: UnsafePointer<Scalar>, _ count: Int) {
     var counts = [UInt64](repeating: 0, count: Self.binCount)
-    var zeros: UInt64 = 0, below: UInt64 = 0, above: UInt64 = 0
-    let low = Self.exponents.lowerBound, scale = 1 / Self.binWidth
+    var zeros: UInt64 = 0
+    var below: UInt64 = 0
+    var above: UInt64 = 0
+    let low = Self.exponents.lowerBound
+    let scale = 1 / Self.binWidth
     let raw = UnsafeRawPointer(start)
     if Scalar.self == Float.self {
       let start = raw.assumingMemoryBound(to: Float.self)

@@ -50,7 +50,8 @@ extension MagnitudeHistogram {
   /// Trapezoids under the Lorenz curve: the share of all magnitude that the smallest p of the weights have.
   fileprivate var gini: Double {
     let total = Double(count)
-    var magnitude = 0.0, area = 0.0
+    var magnitude = 0.0
+    var area = 0.0
     for bin in occupied where counts[bin] > 0 {
       let share = Double(counts[bin]) / total
       let added = share * .exp(Self.logCenter(of: bin))

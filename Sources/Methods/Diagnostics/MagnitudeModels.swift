@@ -144,7 +144,8 @@ private struct LogMoments {
   init(_ histogram: MagnitudeHistogram) {
     let total = Double(histogram.count)
     for bin in histogram.occupied {
-      let share = Double(histogram.counts[bin]) / total, log = MagnitudeHistogram.logCenter(of: bin)
+      let share = Double(histogram.counts[bin]) / total
+      let log = MagnitudeHistogram.logCenter(of: bin)
       mean += share * .exp(log)
       meanLog += share * log
     }

@@ -2,8 +2,11 @@
 func pearsonCorrelation(_ a: [Double], _ b: [Double]) -> Double? {
   precondition(a.count == b.count, "\(a.count) values cannot be correlated with \(b.count)")
   let count = Double(a.count)
-  let meanA = a.reduce(0, +) / count, meanB = b.reduce(0, +) / count
-  var aa = 0.0, ab = 0.0, bb = 0.0
+  let meanA = a.reduce(0, +) / count
+  let meanB = b.reduce(0, +) / count
+  var aa = 0.0
+  var ab = 0.0
+  var bb = 0.0
   for (x, y) in zip(a, b) {
     aa += (x - meanA) * (x - meanA)
     ab += (x - meanA) * (y - meanB)
@@ -30,7 +33,8 @@ private func ranks(_ values: [Double]) -> [Double] {
 
 /// The middle value, or the mean of the two in the middle; NaN of nothing.
 func median(_ values: [Double]) -> Double {
-  let sorted = values.sorted(), count = sorted.count
+  let sorted = values.sorted()
+  let count = sorted.count
   guard count > 0 else { return .nan }
   return 0.5 * (sorted[(count - 1) / 2] + sorted[count / 2])
 }

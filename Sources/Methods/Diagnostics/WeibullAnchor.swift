@@ -102,9 +102,11 @@ public struct WeibullAnchor: Sendable, Hashable {
     let interval = trim.probabilities
     for (node, weight) in zip(rule.nodes, rule.weights) {
       // s and 1 - s, both without cancellation, as the rule is symmetric.
-      let s = 0.5 * (1 + node), rest = 0.5 * (1 - node)
+      let s = 0.5 * (1 + node)
+      let rest = 0.5 * (1 - node)
       var lower = interval.lowerBound + s * (interval.upperBound - interval.lowerBound)
-      var upper = 1 - lower, measure = 0.5 * weight
+      var upper = 1 - lower
+      var measure = 0.5 * weight
       if trim == .full {
         // The logarithmic singularities at both ends vanish under a smooth step, u(s) of derivative 140 s^3 (1 - s)^3.
         lower = smoothStep(s)
@@ -118,9 +120,12 @@ public struct WeibullAnchor: Sendable, Hashable {
     let total = nodes.reduce(0) { $0 + $1.weight }
     let meanX = nodes.reduce(0) { $0 + $1.weight * $1.x } / total
     let meanY = nodes.reduce(0) { $0 + $1.weight * $1.y } / total
-    var xx = 0.0, xy = 0.0, yy = 0.0
+    var xx = 0.0
+    var xy = 0.0
+    var yy = 0.0
     for node in nodes {
-      let dx = node.x - meanX, dy = node.y - meanY
+      let dx = node.x - meanX
+      let dy = node.y - meanY
       xx += node.weight * dx * dx
       xy += node.weight * dx * dy
       yy += node.weight * dy * dy

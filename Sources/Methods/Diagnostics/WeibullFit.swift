@@ -154,8 +154,10 @@ extension MagnitudeHistogram {
   ///
   /// Between empty bins at either end the distance only falls, so one of them is enough.
   func distance(to cumulativeProbability: (Double) -> Double) -> Double {
-    let total = Double(count), occupied = self.occupied
-    var cumulative = 0.0, largest = 0.0
+    let total = Double(count)
+    let occupied = self.occupied
+    var cumulative = 0.0
+    var largest = 0.0
     for bin in max(occupied.lowerBound - 1, 0)..<occupied.upperBound {
       cumulative += Double(counts[bin])
       let edge = Double.exp(Self.logEdge(bin + 1))

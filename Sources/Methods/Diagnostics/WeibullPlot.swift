@@ -15,7 +15,8 @@ extension MagnitudeHistogram {
   /// The points of the Weibull plot inside the trim, at the middles of the bins.
   func points(_ trim: MagnitudeTrim) -> [WeibullPoint] {
     let total = Double(count)
-    var cumulative = 0.0, points: [WeibullPoint] = []
+    var cumulative = 0.0
+    var points: [WeibullPoint] = []
     for bin in occupied where counts[bin] > 0 {
       let weight = Double(counts[bin])
       cumulative += weight
@@ -49,7 +50,9 @@ struct WeibullLine {
       throw InvalidArgument(
         name, found: "\(points.count) distinct magnitudes in the middle of the distribution", wanted: "at least 5")
     }
-    var total = 0.0, x = 0.0, y = 0.0
+    var total = 0.0
+    var x = 0.0
+    var y = 0.0
     let plotted = points.map(\.plotted)
     for (point, value) in zip(points, plotted) {
       total += point.weight
@@ -58,9 +61,12 @@ struct WeibullLine {
     }
     x /= total
     y /= total
-    var xx = 0.0, xy = 0.0, yy = 0.0
+    var xx = 0.0
+    var xy = 0.0
+    var yy = 0.0
     for (point, value) in zip(points, plotted) {
-      let dx = point.log - x, dy = value - y
+      let dx = point.log - x
+      let dy = value - y
       xx += point.weight * dx * dx
       xy += point.weight * dx * dy
       yy += point.weight * dy * dy

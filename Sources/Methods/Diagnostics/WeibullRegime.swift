@@ -26,18 +26,28 @@ public enum WeibullRegime: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-extension WeibullFit {
-  /// The plot's straightness below which two parameters do not describe the weights, and `MagnitudeMetrics` should be
-  /// read instead.
-  public static let straightness = 0.95
+extension WeibullRegime {
+  /// The regime of a shape k that was fitted to the middle 80 %, with the straightness R^2 of its plot.
+  /// `atInitialization` says that the weights have not been trained yet.
+  public init(shape: Double, rSquared: Double, atInitialization: Bool = false) {
+    if atInitialization && (shape - WeibullAnchor.gaussian().shape).magnitude < 0.01 {
+      self = .initialization
+    } else if shape > 1.21 {
+      self = .aboveAnchor
+    } else if shape >= 1.18 && rSquared >= WeibullFit.leastStraightness {
+      self = .transmission
+    } else {
+      self = shape >= 0.95 ? .mildSelection : .strongSelection
+    }
+  }
+}
 
-  /// The regime that the shape stands for; `atInitialization` says that the weights have not been trained yet.
-  ///
-  /// The limits belong to `MagnitudeTrim.middle80`.
+extension WeibullFit {
+  /// R^2 below which two parameters do not describe the weights, and `MagnitudeMetrics` should be read instead.
+  public static let leastStraightness = 0.95
+
+  /// The regime that the shape stands for; the limits are meant for `MagnitudeTrim.middle80`.
   public func regime(atInitialization: Bool = false) -> WeibullRegime {
-    if atInitialization && (shape - WeibullAnchor.gaussian(trim).shape).magnitude < 0.01 { return .initialization }
-    if shape > 1.21 { return .aboveAnchor }
-    if shape >= 1.18 && rSquared >= Self.straightness { return .transmission }
-    return shape >= 0.95 ? .mildSelection : .strongSelection
+    WeibullRegime(shape: shape, rSquared: rSquared, atInitialization: atInitialization)
   }
 }

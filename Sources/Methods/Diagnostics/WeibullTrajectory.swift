@@ -55,7 +55,8 @@ public struct WeibullTrajectory: Sendable, Hashable {
   /// missing from some reports has fewer points.
   /// - Throws: `InvalidArgument` for steps that do not increase.
   public static func perMatrix(of checkpoints: [(step: Int, report: WeightReport)]) throws -> [WeibullTrajectory] {
-    var names: [String] = [], points: [String: [Point]] = [:]
+    var names: [String] = []
+    var points: [String: [Point]] = [:]
     for (step, report) in checkpoints {
       for row in report.rows {
         if points[row.name] == nil { names.append(row.name) }

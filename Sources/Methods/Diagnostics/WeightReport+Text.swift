@@ -56,7 +56,8 @@ extension WeightReport {
         "q99_q50", "q999_q50", "gini",
       ],
       rows: rows.map { row in
-        let fit = row.fit, metrics = row.metrics
+        let fit = row.fit
+        let metrics = row.metrics
         let identity = [
           row.name, row.shape.map(String.init).joined(separator: "x"), row.role.rawValue,
           row.layer.map { "\($0)" } ?? "",

@@ -125,7 +125,8 @@ public struct WeightDiagnosis: Sendable {
   public func diagnose<Scalar: RealScalar>(
     count: Int, progress: WorkProgress = .silent, tensor: (Int) throws -> (name: String, tensor: Tensor<Scalar>)
   ) throws -> WeightReport {
-    var rows: [WeightReport.Row] = [], skipped: [WeightReport.SkippedTensor] = []
+    var rows: [WeightReport.Row] = []
+    var skipped: [WeightReport.SkippedTensor] = []
     for i in 0..<count {
       let (name, weights) = try tensor(i)
       if weights.rank < 2 {
