@@ -55,7 +55,7 @@ let package = Package(
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
 
     // Methods: one module per domain, one file per method.
-    module("Methods", "Diagnostics", ["Tensors", "LinearAlgebra", "SpecialFunctions"]),
+    module("Methods", "Diagnostics", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
     module("Methods", "Compression", ["Tensors", "LinearAlgebra", "SpecialFunctions"]),
 
     // Catalogue: how each method is offered, and what it must show.
@@ -89,7 +89,7 @@ let package = Package(
     tests("SpecialFunctionsTests", ["SpecialFunctions"]),
     tests("LinearAlgebraTests", ["LinearAlgebra"]),
     tests("FileFormatsTests", ["FileFormats"]),
-    tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra"]),
+    tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
     tests("JobsTests", ["Jobs", "FileFormats", "Compression", "LinearAlgebra"]),
