@@ -1,5 +1,5 @@
 public import Compression
-public import FileFormats
+import FileFormats
 import Foundation
 import LinearAlgebra
 public import Tensors
