@@ -1,5 +1,5 @@
 public import CatalogueCore
-public import FileFormats
+import FileFormats
 import Tensors
 
 /// How two checkpoints differ, tensor by tensor.

@@ -234,7 +234,7 @@ static const S(binary_loop) S(binary_loops)[] = {
   [APUS_ADD] = S(add_loop), [APUS_SUBTRACT] = S(subtract_loop), [APUS_MULTIPLY] = S(multiply_loop),
   [APUS_DIVIDE] = S(divide_loop), [APUS_POWER] = S(power_loop), [APUS_MINIMUM] = S(minimum_loop),
   [APUS_MAXIMUM] = S(maximum_loop), [APUS_ATAN2] = S(atan2_loop), [APUS_HYPOT] = S(hypot_loop),
-  [APUS_REMAINDER] = S(remainder_loop), [APUS_COPY_SIGN] = S(copy_sign_loop),
+  [APUS_MODULO] = S(remainder_loop), [APUS_COPY_SIGN] = S(copy_sign_loop),
 };
 
 void S(apus_binary)(apus_binary op, const T *a, ptrdiff_t stride_a, const T *b, ptrdiff_t stride_b, T *result,
