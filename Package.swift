@@ -27,6 +27,7 @@ let package = Package(
   platforms: [.macOS(.v15), .iOS(.v18)],
   products: [
     .executable(name: "apus", targets: ["ApusCommand"]),
+    .executable(name: "apus-benchmarks", targets: ["ApusBenchmarks"]),
     .library(name: "Apus", targets: ["Apus"]),
   ] + libraries.map { .library(name: $0, targets: [$0]) },
   dependencies: [
@@ -74,6 +75,10 @@ let package = Package(
       ],
       path: "Sources/apus"),
     .target(name: "Apus", dependencies: core + methods + ["Catalogue"], path: "Sources/Umbrella"),
+
+    // Ours beside the peers: `make bench`.
+    .executableTarget(
+      name: "ApusBenchmarks", dependencies: core + methods, path: "Benchmarks/Runner"),
 
     // Tests.
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/Support"),

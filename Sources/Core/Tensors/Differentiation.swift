@@ -77,6 +77,9 @@ extension Tensor {
 
   /// The same numbers as a constant: no derivative flows through them.
   public var withoutDerivative: Tensor { with(trace: nil) }
+
+  /// Whether a derivative with respect to this tensor is being taken.
+  public var isDifferentiated: Bool { trace != nil }
 }
 
 // MARK: Stating a rule

@@ -1,0 +1,6 @@
+#define T float
+#define INTEGER int32_t
+#define S(name) name##_f32
+#define V(name) name##_narrow
+#define NARROW 1
+#include "reductions.h"

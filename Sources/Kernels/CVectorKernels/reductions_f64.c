@@ -1,0 +1,6 @@
+#define T double
+#define INTEGER int64_t
+#define S(name) name##_f64
+#define V(name) name##_wide
+#define NARROW 0
+#include "reductions.h"
