@@ -1,6 +1,7 @@
 public import Diagnostics
 public import FileFormats
 import Foundation
+import Compression
 import LinearAlgebra
 public import Tensors
 
@@ -129,7 +130,7 @@ public struct CheckpointInspector: Sendable {
     } catch let error as InvalidArgument {
       row.remark = "no Weibull fit: \(error.found)"
     }
-    if includesSpectra { figures.spectrum = try matrix.singularValues().scalars.map(Double.init) }
+    if includesSpectra { figures.spectrum = try singularSpectrum(of: matrix) }
     row.matrix = figures
     return row
   }
