@@ -17,14 +17,18 @@ public struct LUDecomposition<Scalar: LinearScalar>: Sendable {
   /// - Complexity: O(m n min(m, n)) time; O(m n) memory.
   public init(of matrix: Tensor<Scalar>) throws {
     self.matrix = try matrix.validMatrix()
-    let (m, n) = (matrix.rows, matrix.columns), k = min(m, n)
-    var work = self.matrix.transposed, pivots = [Int32](repeating: 0, count: k), info = 0
+    let (m, n) = (matrix.rows, matrix.columns)
+    let k = min(m, n)
+    var work = self.matrix.transposed
+    var pivots = [Int32](repeating: 0, count: k)
+    var info = 0
     if k > 0 {
       work.withUnsafeMutableBuffer { a in
         info = Scalar.factorLU(rows: m, columns: n, a.baseAddress!, leading: m, pivots: &pivots)
       }
     }
-    var order = Array(0..<m), isOdd = false
+    var order = Array(0..<m)
+    var isOdd = false
     for (i, pivot) in pivots.enumerated() where Int(pivot) - 1 != i {
       order.swapAt(i, Int(pivot) - 1)
       isOdd.toggle()

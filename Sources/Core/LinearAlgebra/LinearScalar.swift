@@ -31,7 +31,8 @@ public enum DecompositionError: Error, Sendable, Hashable, CustomStringConvertib
     case .notPositiveDefinite(let minor):
       "the matrix is not positive definite: its leading block of order \(minor) is not"
     case .singular(let pivot): "the matrix is singular: pivot \(pivot) is zero"
-    case .rankDeficient(let rank, let columns): "the matrix has rank \(rank), but \(columns) independent columns are needed"
+    case .rankDeficient(let rank, let columns):
+      "the matrix has rank \(rank), but \(columns) independent columns are needed"
     case .notConverged(let what): "\(what) did not converge"
     }
   }

@@ -62,11 +62,13 @@ extension HouseholderFactors {
   func matrices(_ basis: OrthonormalBasis) -> (orthogonal: Tensor<Scalar>, upper: Tensor<Scalar>) {
     let square = min(rows, columns)
     let count = basis == .full ? rows : square
-    var upper = self.upper(rows: count), q = orthogonalTransposed(columns: count)
+    var upper = self.upper(rows: count)
+    var q = orthogonalTransposed(columns: count)
     upper.withUnsafeMutableBuffer { upper in
       q.withUnsafeMutableBuffer { q in
         for i in 0..<square where upper[i * columns + i] < 0 {
-          let row = upper.baseAddress! + i * columns, vector = q.baseAddress! + i * rows
+          let row = upper.baseAddress! + i * columns
+          let vector = q.baseAddress! + i * rows
           // Zeros left of the diagonal stay as they are: -0 would be a surprise.
           Scalar.apply(.negate, row + i, strideA: 1, row + i, count: columns - i)
           Scalar.apply(.negate, vector, strideA: 1, vector, count: rows)

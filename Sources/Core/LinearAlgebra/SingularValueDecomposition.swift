@@ -22,8 +22,10 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
   /// - Complexity: O(m n min(m, n)) time; O(m n) memory.
   public init(of matrix: Tensor<Scalar>, basis: OrthonormalBasis = .thin) throws {
     var work = try matrix.validMatrix()
-    let (m, n) = (work.rows, work.columns), k = min(m, n)
-    let leftCount = basis == .full ? m : k, rightCount = basis == .full ? n : k
+    let (m, n) = (work.rows, work.columns)
+    let k = min(m, n)
+    let leftCount = basis == .full ? m : k
+    let rightCount = basis == .full ? n : k
     guard k > 0 else {
       (left, values, right) = (.identity(m, columns: leftCount), .zeros([0]), .identity(n, columns: rightCount))
       return
@@ -31,7 +33,8 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
     // LAPACK reads the row-major buffer as Aᵀ = V diag(s) Uᵀ. What it returns column by column is, row by row, Vᵀ in
     // place of its left vectors, and U in place of the transpose of its right ones.
     var info = 0
-    var u = Tensor<Scalar>.zeros([m, leftCount]), v = Tensor<Scalar>.zeros([rightCount, n])
+    var u = Tensor<Scalar>.zeros([m, leftCount])
+    var v = Tensor<Scalar>.zeros([rightCount, n])
     values = Tensor(uninitializedShape: [k]) { values in
       work.withUnsafeMutableBuffer { a in
         u.withUnsafeMutableBuffer { u in
@@ -52,6 +55,15 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
 
   init(left: Tensor<Scalar>, values: Tensor<Scalar>, right: Tensor<Scalar>) {
     (self.left, self.values, self.right) = (left, values, right)
+  }
+
+  /// Gives vectors from elsewhere the standard signs.
+  init(standardizing left: Tensor<Scalar>, values: Tensor<Scalar>, right: Tensor<Scalar>) {
+    var rows = right.transposed
+    let signs = rows.withUnsafeMutableBuffer {
+      standardizeSigns($0.baseAddress!, count: right.columns, length: right.rows)
+    }
+    self.init(left: left * Tensor(signs), values: values, right: rows.transposed)
   }
 
   /// The number of singular values that count as not zero: those above `tolerance` times the largest.
@@ -87,7 +99,8 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
     let energy = values.squared().scalars
     let total = energy.reduce(0, +)
     // Summed from the small end, where the rest that may be dropped is found.
-    var dropped: Scalar = 0, rank = energy.count
+    var dropped: Scalar = 0
+    var rank = energy.count
     while rank > 0, dropped + energy[rank - 1] <= (1 - share) * total {
       dropped += energy[rank - 1]
       rank -= 1
@@ -109,7 +122,8 @@ extension Tensor where Scalar: LinearScalar {
   /// - Throws: `InvalidArgument` unless this is a matrix of finite numbers; `DecompositionError.notConverged`.
   public func singularValues() throws -> Tensor {
     var work = try validMatrix()
-    let (m, n) = (work.rows, work.columns), k = min(m, n)
+    let (m, n) = (work.rows, work.columns)
+    let k = min(m, n)
     guard k > 0 else { return .zeros([0]) }
     var info = 0
     let values = Tensor(uninitializedShape: [k]) { values in

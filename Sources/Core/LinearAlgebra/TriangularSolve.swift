@@ -14,7 +14,8 @@ extension Tensor where Scalar: LinearScalar {
   public func solveTriangular(
     _ rightSide: Tensor, _ triangle: Triangle, transposing: Bool = false, unitDiagonal: Bool = false
   ) throws -> Tensor {
-    let matrix = try validSquare(), b = try rightSide.validRightSide(rows: matrix.rows)
+    let matrix = try validSquare()
+    let b = try rightSide.validRightSide(rows: matrix.rows)
     if !unitDiagonal, let pivot = matrix.diagonal.scalars.firstIndex(of: 0) {
       throw DecompositionError.singular(pivot: pivot)
     }
@@ -26,11 +27,13 @@ extension Tensor where Scalar: LinearScalar {
   /// The same in place, without checks, for a dense matrix. Columns of the right side are spread over the threads in
   /// groups of a fixed size, so that the result does not depend on the number of threads.
   func solveTriangular(_ x: inout Tensor, _ triangle: Triangle, transposing: Bool, unitDiagonal: Bool) {
-    let size = rows, width = x.rank == 1 ? 1 : x.columns
+    let size = rows
+    let width = x.rank == 1 ? 1 : x.columns
     guard x.count > 0 else { return }
     withUnsafeBuffer { a in
       x.withUnsafeMutableBuffer { x in
-        let a = a.baseAddress!, x = x.baseAddress!
+        let a = a.baseAddress!
+        let x = x.baseAddress!
         let group = size * size * width < 1 << 18 ? width : 128
         parallelTasks((width + group - 1) / group) { i in
           Scalar.solveTriangular(

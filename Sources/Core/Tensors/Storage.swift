@@ -94,10 +94,16 @@ final class BlockRecycler: Sendable {
     return (byteCount + step - 1) & ~(step - 1)
   }
 
+  /// Large blocks are aligned to, and ask for, pages of 2 MiB: fewer faults, and far fewer misses of the page tables.
   private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    let hugePage = 1 << 21
+    let isLarge = byteCount >= 2 * hugePage
     var pointer: UnsafeMutableRawPointer?
-    let status = posix_memalign(&pointer, 64, max(byteCount, 1))
+    let status = posix_memalign(&pointer, isLarge ? hugePage : 64, max(byteCount, 1))
     guard status == 0, let pointer else { preconditionFailure("out of memory: \(byteCount) bytes were wanted") }
+    #if os(Linux)
+      if isLarge { madvise(pointer, byteCount, MADV_HUGEPAGE) }
+    #endif
     return pointer
   }
 }

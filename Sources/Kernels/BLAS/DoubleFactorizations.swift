@@ -11,7 +11,10 @@ extension Double: FactorizationKernels {
     rows: Int, columns: Int, _ a: UnsafeMutablePointer<Double>, leading: Int, pivots: UnsafeMutablePointer<Int32>
   ) -> Int {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     dgetrf_(&m, &n, a, &lda, pivots, &info)
     return Int(info)
   }
@@ -20,7 +23,9 @@ extension Double: FactorizationKernels {
     size: Int, _ a: UnsafeMutablePointer<Double>, leading: Int, pivots: UnsafePointer<Int32>
   ) -> Int {
     _ = LibraryThreads.single
-    var n = Int32(size), lda = Int32(leading), info: Int32 = 0
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     let pivots = UnsafeMutablePointer(mutating: pivots)
     withWorkspace(of: Double.self) { work, count in dgetri_(&n, a, &lda, pivots, work, count, &info) }
     return Int(info)
@@ -30,7 +35,12 @@ extension Double: FactorizationKernels {
     size: Int, _ a: UnsafePointer<Double>, leading: Int, norm: Double
   ) -> Double {
     _ = LibraryThreads.single
-    var kind = letter("1"), n = Int32(size), lda = Int32(leading), norm = norm, result = 0.0, info: Int32 = 0
+    var kind = letter("1")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var norm = norm
+    var result = 0.0
+    var info: Int32 = 0
     let a = UnsafeMutablePointer(mutating: a)
     withUnsafeTemporaryAllocation(of: Double.self, capacity: 4 * size) { work in
       withUnsafeTemporaryAllocation(of: Int32.self, capacity: size) { integers in
@@ -42,7 +52,10 @@ extension Double: FactorizationKernels {
 
   public static func factorCholesky(size: Int, _ a: UnsafeMutablePointer<Double>, leading: Int) -> Int {
     _ = LibraryThreads.single
-    var triangle = letter("L"), n = Int32(size), lda = Int32(leading), info: Int32 = 0
+    var triangle = letter("L")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     dpotrf_(&triangle, &n, a, &lda, &info, 1)
     return Int(info)
   }
@@ -51,7 +64,12 @@ extension Double: FactorizationKernels {
     size: Int, _ a: UnsafePointer<Double>, leading: Int, norm: Double
   ) -> Double {
     _ = LibraryThreads.single
-    var triangle = letter("L"), n = Int32(size), lda = Int32(leading), norm = norm, result = 0.0, info: Int32 = 0
+    var triangle = letter("L")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var norm = norm
+    var result = 0.0
+    var info: Int32 = 0
     let a = UnsafeMutablePointer(mutating: a)
     withUnsafeTemporaryAllocation(of: Double.self, capacity: 3 * size) { work in
       withUnsafeTemporaryAllocation(of: Int32.self, capacity: size) { integers in
@@ -65,7 +83,10 @@ extension Double: FactorizationKernels {
     rows: Int, columns: Int, _ a: UnsafeMutablePointer<Double>, leading: Int, scales: UnsafeMutablePointer<Double>
   ) {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     withWorkspace(of: Double.self) { work, count in dgeqrf_(&m, &n, a, &lda, scales, work, count, &info) }
   }
 
@@ -74,7 +95,10 @@ extension Double: FactorizationKernels {
     scales: UnsafeMutablePointer<Double>
   ) {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     pivots.update(repeating: 0, count: columns)  // zero: every column may move
     withWorkspace(of: Double.self) { work, count in dgeqp3_(&m, &n, a, &lda, pivots, scales, work, count, &info) }
   }
@@ -84,7 +108,11 @@ extension Double: FactorizationKernels {
     scales: UnsafePointer<Double>
   ) {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), k = Int32(reflectors), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var k = Int32(reflectors)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     let scales = UnsafeMutablePointer(mutating: scales)
     withWorkspace(of: Double.self) { work, count in dorgqr_(&m, &n, &k, a, &lda, scales, work, count, &info) }
   }
@@ -94,9 +122,16 @@ extension Double: FactorizationKernels {
     scales: UnsafePointer<Double>, _ c: UnsafeMutablePointer<Double>, leadingC: Int
   ) {
     _ = LibraryThreads.single
-    var side = letter("L"), transposition = letter(transposing ? "T" : "N"), m = Int32(rows), n = Int32(columns)
-    var k = Int32(reflectors), lda = Int32(leadingA), ldc = Int32(leadingC), info: Int32 = 0
-    let a = UnsafeMutablePointer(mutating: a), scales = UnsafeMutablePointer(mutating: scales)
+    var side = letter("L")
+    var transposition = letter(transposing ? "T" : "N")
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var k = Int32(reflectors)
+    var lda = Int32(leadingA)
+    var ldc = Int32(leadingC)
+    var info: Int32 = 0
+    let a = UnsafeMutablePointer(mutating: a)
+    let scales = UnsafeMutablePointer(mutating: scales)
     withWorkspace(of: Double.self) { work, count in
       dormqr_(&side, &transposition, &m, &n, &k, a, &lda, scales, c, &ldc, work, count, &info, 1, 1)
     }
@@ -108,8 +143,13 @@ extension Double: FactorizationKernels {
     v: UnsafeMutablePointer<Double>, leadingV: Int
   ) -> Int {
     _ = LibraryThreads.single
-    var job = vectors.job, m = Int32(rows), n = Int32(columns), lda = Int32(leading), ldu = Int32(leadingU)
-    var ldv = Int32(leadingV), info: Int32 = 0
+    var job = vectors.job
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var ldu = Int32(leadingU)
+    var ldv = Int32(leadingV)
+    var info: Int32 = 0
     withUnsafeTemporaryAllocation(of: Int32.self, capacity: 8 * min(rows, columns)) { integers in
       withWorkspace(of: Double.self) { work, count in
         dgesdd_(
@@ -123,7 +163,10 @@ extension Double: FactorizationKernels {
     vectors: Bool, size: Int, _ a: UnsafeMutablePointer<Double>, leading: Int, values: UnsafeMutablePointer<Double>
   ) -> Int {
     _ = LibraryThreads.single
-    var job = letter(vectors ? "V" : "N"), triangle = letter("L"), n = Int32(size), lda = Int32(leading)
+    var job = letter(vectors ? "V" : "N")
+    var triangle = letter("L")
+    var n = Int32(size)
+    var lda = Int32(leading)
     var info: Int32 = 0
     withWorkspaces(of: Double.self) { work, count, integers, integerCount in
       dsyevd_(&job, &triangle, &n, a, &lda, values, work, count, integers, integerCount, &info, 1, 1)
@@ -136,8 +179,14 @@ extension Double: FactorizationKernels {
     imaginary: UnsafeMutablePointer<Double>, vectors: UnsafeMutablePointer<Double>?
   ) -> Int {
     _ = LibraryThreads.single
-    var left = letter("N"), right = letter(vectors == nil ? "N" : "V"), n = Int32(size), lda = Int32(leading)
-    var ldl: Int32 = 1, ldr = Int32(vectors == nil ? 1 : max(size, 1)), unused = 0.0, info: Int32 = 0
+    var left = letter("N")
+    var right = letter(vectors == nil ? "N" : "V")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var ldl: Int32 = 1
+    var ldr = Int32(vectors == nil ? 1 : max(size, 1))
+    var unused = 0.0
+    var info: Int32 = 0
     withUnsafeMutablePointer(to: &unused) { unused in
       withWorkspace(of: Double.self) { work, count in
         dgeev_(

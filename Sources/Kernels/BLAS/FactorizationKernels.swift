@@ -11,22 +11,26 @@ public protocol FactorizationKernels: MatrixKernels {
   /// P A = L U with row exchanges: row i was exchanged with row `pivots[i]` - 1, in increasing order of i.
   /// Returns the number, from one, of the first pivot that is exactly zero, or zero.
   static func factorLU(
-    rows: Int, columns: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafeMutablePointer<Int32>) -> Int
+    rows: Int, columns: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafeMutablePointer<Int32>
+  ) -> Int
 
   /// Replaces the factors of ``factorLU(rows:columns:_:leading:pivots:)`` by the inverse.
   static func invertLU(
-    size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafePointer<Int32>) -> Int
+    size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafePointer<Int32>
+  ) -> Int
 
   /// An estimate of 1 / (norm(A) norm(inverse of A)), in the one-norm, from the factors of A and its norm.
   static func reciprocalConditionLU(
-    size: Int, _ a: UnsafePointer<Self>, leading: Int, norm: Self) -> Self
+    size: Int, _ a: UnsafePointer<Self>, leading: Int, norm: Self
+  ) -> Self
 
   /// A = L Lᵀ from and into the lower triangle. Returns the order of the first leading minor that is not positive, or 0.
   static func factorCholesky(size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int) -> Int
 
   /// As ``reciprocalConditionLU(size:_:leading:norm:)``, from the Cholesky factor in the lower triangle.
   static func reciprocalConditionCholesky(
-    size: Int, _ a: UnsafePointer<Self>, leading: Int, norm: Self) -> Self
+    size: Int, _ a: UnsafePointer<Self>, leading: Int, norm: Self
+  ) -> Self
 
   /// A = Q R: R in the upper triangle, below it the Householder vectors, whose scales go to `scales`.
   static func factorQR(
@@ -52,19 +56,22 @@ public protocol FactorizationKernels: MatrixKernels {
   static func decomposeSingular(
     vectors: SingularVectors, rows: Int, columns: Int, _ a: UnsafeMutablePointer<Self>, leading: Int,
     values: UnsafeMutablePointer<Self>, u: UnsafeMutablePointer<Self>, leadingU: Int, v: UnsafeMutablePointer<Self>,
-    leadingV: Int) -> Int
+    leadingV: Int
+  ) -> Int
 
   /// The eigenvalues of a symmetric matrix given by its lower triangle, increasing; with `vectors`, a is replaced by
   /// the eigenvectors, as columns. Returns zero, or a positive number when the iteration failed.
   static func decomposeSymmetric(
-    vectors: Bool, size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, values: UnsafeMutablePointer<Self>) -> Int
+    vectors: Bool, size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, values: UnsafeMutablePointer<Self>
+  ) -> Int
 
   /// The eigenvalues of a general matrix, and its right eigenvectors unless `vectors` is nil. A complex pair has its real
   /// part in one column and its imaginary part in the next. Destroys a. Returns zero, or a positive number when the
   /// iteration failed.
   static func decomposeGeneral(
     size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, real: UnsafeMutablePointer<Self>,
-    imaginary: UnsafeMutablePointer<Self>, vectors: UnsafeMutablePointer<Self>?) -> Int
+    imaginary: UnsafeMutablePointer<Self>, vectors: UnsafeMutablePointer<Self>?
+  ) -> Int
 }
 
 /// Which singular vectors a decomposition computes: none, one for each singular value, or complete bases.
@@ -77,7 +84,8 @@ func letter(_ character: Unicode.Scalar) -> CChar { CChar(character.value) }
 func withWorkspace<Scalar: BinaryFloatingPoint>(
   of: Scalar.Type, _ call: (UnsafeMutablePointer<Scalar>, UnsafeMutablePointer<Int32>) -> Void
 ) {
-  var answer: Scalar = 0, size: Int32 = -1
+  var answer: Scalar = 0
+  var size: Int32 = -1
   call(&answer, &size)
   // A size beyond the precision of the scalar may have been rounded down.
   var count = Int32(answer.nextUp.rounded(.up))
@@ -91,9 +99,13 @@ func withWorkspaces<Scalar: BinaryFloatingPoint>(
     UnsafeMutablePointer<Scalar>, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>
   ) -> Void
 ) {
-  var answer: Scalar = 0, size: Int32 = -1, integers: Int32 = 0, integerSize: Int32 = -1
+  var answer: Scalar = 0
+  var size: Int32 = -1
+  var integers: Int32 = 0
+  var integerSize: Int32 = -1
   call(&answer, &size, &integers, &integerSize)
-  var count = Int32(answer.nextUp.rounded(.up)), integerCount = max(integers, 1)
+  var count = Int32(answer.nextUp.rounded(.up))
+  var integerCount = max(integers, 1)
   withUnsafeTemporaryAllocation(of: Scalar.self, capacity: max(Int(count), 1)) { work in
     withUnsafeTemporaryAllocation(of: Int32.self, capacity: Int(integerCount)) { integers in
       call(work.baseAddress!, &count, integers.baseAddress!, &integerCount)

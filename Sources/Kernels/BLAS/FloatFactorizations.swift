@@ -11,7 +11,10 @@ extension Float: FactorizationKernels {
     rows: Int, columns: Int, _ a: UnsafeMutablePointer<Float>, leading: Int, pivots: UnsafeMutablePointer<Int32>
   ) -> Int {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     sgetrf_(&m, &n, a, &lda, pivots, &info)
     return Int(info)
   }
@@ -20,7 +23,9 @@ extension Float: FactorizationKernels {
     size: Int, _ a: UnsafeMutablePointer<Float>, leading: Int, pivots: UnsafePointer<Int32>
   ) -> Int {
     _ = LibraryThreads.single
-    var n = Int32(size), lda = Int32(leading), info: Int32 = 0
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     let pivots = UnsafeMutablePointer(mutating: pivots)
     withWorkspace(of: Float.self) { work, count in sgetri_(&n, a, &lda, pivots, work, count, &info) }
     return Int(info)
@@ -30,7 +35,12 @@ extension Float: FactorizationKernels {
     size: Int, _ a: UnsafePointer<Float>, leading: Int, norm: Float
   ) -> Float {
     _ = LibraryThreads.single
-    var kind = letter("1"), n = Int32(size), lda = Int32(leading), norm = norm, result : Float = 0, info: Int32 = 0
+    var kind = letter("1")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var norm = norm
+    var result: Float = 0
+    var info: Int32 = 0
     let a = UnsafeMutablePointer(mutating: a)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 4 * size) { work in
       withUnsafeTemporaryAllocation(of: Int32.self, capacity: size) { integers in
@@ -42,7 +52,10 @@ extension Float: FactorizationKernels {
 
   public static func factorCholesky(size: Int, _ a: UnsafeMutablePointer<Float>, leading: Int) -> Int {
     _ = LibraryThreads.single
-    var triangle = letter("L"), n = Int32(size), lda = Int32(leading), info: Int32 = 0
+    var triangle = letter("L")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     spotrf_(&triangle, &n, a, &lda, &info, 1)
     return Int(info)
   }
@@ -51,7 +64,12 @@ extension Float: FactorizationKernels {
     size: Int, _ a: UnsafePointer<Float>, leading: Int, norm: Float
   ) -> Float {
     _ = LibraryThreads.single
-    var triangle = letter("L"), n = Int32(size), lda = Int32(leading), norm = norm, result : Float = 0, info: Int32 = 0
+    var triangle = letter("L")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var norm = norm
+    var result: Float = 0
+    var info: Int32 = 0
     let a = UnsafeMutablePointer(mutating: a)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * size) { work in
       withUnsafeTemporaryAllocation(of: Int32.self, capacity: size) { integers in
@@ -65,7 +83,10 @@ extension Float: FactorizationKernels {
     rows: Int, columns: Int, _ a: UnsafeMutablePointer<Float>, leading: Int, scales: UnsafeMutablePointer<Float>
   ) {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     withWorkspace(of: Float.self) { work, count in sgeqrf_(&m, &n, a, &lda, scales, work, count, &info) }
   }
 
@@ -74,7 +95,10 @@ extension Float: FactorizationKernels {
     scales: UnsafeMutablePointer<Float>
   ) {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     pivots.update(repeating: 0, count: columns)  // zero: every column may move
     withWorkspace(of: Float.self) { work, count in sgeqp3_(&m, &n, a, &lda, pivots, scales, work, count, &info) }
   }
@@ -84,7 +108,11 @@ extension Float: FactorizationKernels {
     scales: UnsafePointer<Float>
   ) {
     _ = LibraryThreads.single
-    var m = Int32(rows), n = Int32(columns), k = Int32(reflectors), lda = Int32(leading), info: Int32 = 0
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var k = Int32(reflectors)
+    var lda = Int32(leading)
+    var info: Int32 = 0
     let scales = UnsafeMutablePointer(mutating: scales)
     withWorkspace(of: Float.self) { work, count in sorgqr_(&m, &n, &k, a, &lda, scales, work, count, &info) }
   }
@@ -94,9 +122,16 @@ extension Float: FactorizationKernels {
     scales: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, leadingC: Int
   ) {
     _ = LibraryThreads.single
-    var side = letter("L"), transposition = letter(transposing ? "T" : "N"), m = Int32(rows), n = Int32(columns)
-    var k = Int32(reflectors), lda = Int32(leadingA), ldc = Int32(leadingC), info: Int32 = 0
-    let a = UnsafeMutablePointer(mutating: a), scales = UnsafeMutablePointer(mutating: scales)
+    var side = letter("L")
+    var transposition = letter(transposing ? "T" : "N")
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var k = Int32(reflectors)
+    var lda = Int32(leadingA)
+    var ldc = Int32(leadingC)
+    var info: Int32 = 0
+    let a = UnsafeMutablePointer(mutating: a)
+    let scales = UnsafeMutablePointer(mutating: scales)
     withWorkspace(of: Float.self) { work, count in
       sormqr_(&side, &transposition, &m, &n, &k, a, &lda, scales, c, &ldc, work, count, &info, 1, 1)
     }
@@ -108,8 +143,13 @@ extension Float: FactorizationKernels {
     v: UnsafeMutablePointer<Float>, leadingV: Int
   ) -> Int {
     _ = LibraryThreads.single
-    var job = vectors.job, m = Int32(rows), n = Int32(columns), lda = Int32(leading), ldu = Int32(leadingU)
-    var ldv = Int32(leadingV), info: Int32 = 0
+    var job = vectors.job
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var ldu = Int32(leadingU)
+    var ldv = Int32(leadingV)
+    var info: Int32 = 0
     withUnsafeTemporaryAllocation(of: Int32.self, capacity: 8 * min(rows, columns)) { integers in
       withWorkspace(of: Float.self) { work, count in
         sgesdd_(
@@ -123,7 +163,10 @@ extension Float: FactorizationKernels {
     vectors: Bool, size: Int, _ a: UnsafeMutablePointer<Float>, leading: Int, values: UnsafeMutablePointer<Float>
   ) -> Int {
     _ = LibraryThreads.single
-    var job = letter(vectors ? "V" : "N"), triangle = letter("L"), n = Int32(size), lda = Int32(leading)
+    var job = letter(vectors ? "V" : "N")
+    var triangle = letter("L")
+    var n = Int32(size)
+    var lda = Int32(leading)
     var info: Int32 = 0
     withWorkspaces(of: Float.self) { work, count, integers, integerCount in
       ssyevd_(&job, &triangle, &n, a, &lda, values, work, count, integers, integerCount, &info, 1, 1)
@@ -136,8 +179,14 @@ extension Float: FactorizationKernels {
     imaginary: UnsafeMutablePointer<Float>, vectors: UnsafeMutablePointer<Float>?
   ) -> Int {
     _ = LibraryThreads.single
-    var left = letter("N"), right = letter(vectors == nil ? "N" : "V"), n = Int32(size), lda = Int32(leading)
-    var ldl: Int32 = 1, ldr = Int32(vectors == nil ? 1 : max(size, 1)), unused : Float = 0, info: Int32 = 0
+    var left = letter("N")
+    var right = letter(vectors == nil ? "N" : "V")
+    var n = Int32(size)
+    var lda = Int32(leading)
+    var ldl: Int32 = 1
+    var ldr = Int32(vectors == nil ? 1 : max(size, 1))
+    var unused: Float = 0
+    var info: Int32 = 0
     withUnsafeMutablePointer(to: &unused) { unused in
       withWorkspace(of: Float.self) { work, count in
         sgeev_(

@@ -2,9 +2,9 @@
 #include "CVectorKernels.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -17,17 +17,19 @@
 
 enum { maximum_threads = 256, spins_before_sleep = 2000 };
 
-// What the workers see. A job is published by raising `generation`; its fields are plain, because they are written
-// before the generation is released and while every worker has reported the previous one as done.
 static struct {
   void (*body)(void *context, size_t task);
   void *context;
   size_t tasks;
 } job;
-
 static atomic_size_t next_task;
-static atomic_uint generation;
-static atomic_size_t workers_done;
+
+// Generation of the job (upper half), whether it may still be joined, and the workers inside it. A worker enters by
+// adding itself while the gate is open; the caller, out of tasks, shuts it and waits for those inside alone. So nobody
+// waits for a worker the system has not got round to waking, and a job is written only while nobody reads it.
+static _Atomic uint64_t gate;
+static const uint64_t generation_one = (uint64_t)1 << 32, open_bit = (uint64_t)1 << 31;
+
 static atomic_int sleepers;
 static atomic_bool stopping;
 
@@ -37,7 +39,7 @@ static pthread_cond_t wake_up = PTHREAD_COND_INITIALIZER;
 // Held by the thread that uses the pool; whoever finds it taken runs its tasks alone.
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t threads[maximum_threads];
-static unsigned birth_generation[maximum_threads];
+static uint32_t birth_generation[maximum_threads];
 static size_t started;                  // workers running; under `pool_lock`
 static atomic_size_t wanted_threads;    // the caller included; 0 = not yet decided
 
@@ -54,35 +56,46 @@ static void run_tasks(void) {
   inside_task = outer;
 }
 
+static uint32_t generation_now(void) { return (uint32_t)(atomic_load(&gate) >> 32); }
+
 // Waits for a generation other than `seen`: spins for a while, then sleeps.
-static unsigned next_generation(unsigned seen) {
+static uint32_t next_generation(uint32_t seen) {
+  uint32_t now;
   for (int spin = 0; spin < spins_before_sleep; spin++) {
-    unsigned now = atomic_load_explicit(&generation, memory_order_acquire);
-    if (now != seen) return now;
+    if ((now = generation_now()) != seen) return now;
     APUS_PAUSE();
   }
   pthread_mutex_lock(&sleep_lock);
   atomic_fetch_add(&sleepers, 1);
-  unsigned now;
-  while ((now = atomic_load(&generation)) == seen) pthread_cond_wait(&wake_up, &sleep_lock);
+  while ((now = generation_now()) == seen) pthread_cond_wait(&wake_up, &sleep_lock);
   atomic_fetch_sub(&sleepers, 1);
   pthread_mutex_unlock(&sleep_lock);
   return now;
 }
 
+static bool enter(uint32_t generation) {
+  uint64_t now = atomic_load(&gate);
+  while ((uint32_t)(now >> 32) == generation && (now & open_bit)) {
+    if (atomic_compare_exchange_weak(&gate, &now, now + 1)) return true;
+  }
+  return false;
+}
+
 static void *work(void *birth) {
-  unsigned seen = *(unsigned *)birth;
+  uint32_t seen = *(uint32_t *)birth;
   for (;;) {
     seen = next_generation(seen);
     if (atomic_load(&stopping)) return NULL;
+    if (!enter(seen)) continue;
     run_tasks();
-    atomic_fetch_add_explicit(&workers_done, 1, memory_order_release);
+    atomic_fetch_sub(&gate, 1);
   }
 }
 
-static void publish(void) {
+// A new generation, with the gate open or shut.
+static void publish(uint64_t state) {
   // Sequentially consistent, like the sleeper's increment: either we see the sleeper, or it sees the new generation.
-  atomic_fetch_add(&generation, 1);
+  atomic_store(&gate, (((uint64_t)generation_now() << 32) + generation_one) | state);
   if (atomic_load(&sleepers) > 0) {
     pthread_mutex_lock(&sleep_lock);
     pthread_cond_broadcast(&wake_up);
@@ -94,7 +107,7 @@ static void publish(void) {
 static void stop_workers(void) {
   if (started == 0) return;
   atomic_store(&stopping, true);
-  publish();
+  publish(0);
   for (size_t i = 0; i < started; i++) pthread_join(threads[i], NULL);
   started = 0;
   atomic_store(&stopping, false);
@@ -104,6 +117,7 @@ static void stop_workers(void) {
 static void forget_workers(void) {
   started = 0;
   inside_task = false;
+  atomic_store(&gate, (uint64_t)generation_now() << 32);
   atomic_store(&sleepers, 0);
   atomic_store(&stopping, false);
   pthread_mutex_init(&pool_lock, NULL);
@@ -118,7 +132,7 @@ static void start_workers(size_t count) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch_forks);
   while (started < count) {
-    birth_generation[started] = atomic_load(&generation);
+    birth_generation[started] = generation_now();
     if (pthread_create(&threads[started], NULL, work, &birth_generation[started]) != 0) break;
     started++;
   }
@@ -162,17 +176,12 @@ void apus_parallel(size_t tasks, void (*body)(void *context, size_t task), void 
   job.context = context;
   job.tasks = tasks;
   atomic_store_explicit(&next_task, 0, memory_order_relaxed);
-  atomic_store_explicit(&workers_done, 0, memory_order_relaxed);
-  publish();
+  publish(open_bit);
   run_tasks();
-  // Every worker must have seen this generation before the next may be written.
-  for (int spin = 0; atomic_load_explicit(&workers_done, memory_order_acquire) < started; spin++) {
-    if (spin < spins_before_sleep) {
-      APUS_PAUSE();
-    } else {
-      struct timespec moment = {0, 50000};
-      nanosleep(&moment, NULL);
-    }
+  atomic_fetch_and(&gate, ~open_bit);
+  for (int spin = 0; (atomic_load(&gate) & (open_bit - 1)) != 0; spin++) {
+    if (spin < spins_before_sleep) APUS_PAUSE();
+    else sched_yield();
   }
   pthread_mutex_unlock(&pool_lock);
 }

@@ -1,0 +1,329 @@
+"""The peers' side of the benchmarks: reads requests as lines of JSON, answers with times.
+
+["prepare", "gemm f32 1024"]  ->  {"peers": ["numpy", "torch"]}
+["run", "torch", "0.004"]     ->  {"seconds": 0.0112, "peakBytes": 8388608}
+["versions"]                  ->  {"versions": {"numpy": "2.4.6", ...}}
+"""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import scipy
+import scipy.linalg
+import scipy.special
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+FOLDER, THREADS = sys.argv[1], int(sys.argv[2])
+if torch is not None:
+    torch.set_num_threads(THREADS)
+    torch.set_grad_enabled(False)
+
+TYPES = {"f32": np.float32, "f64": np.float64}
+
+
+def normal(shape, kind, seed=1):
+    name = "x".join(map(str, shape))
+    return np.load(f"{FOLDER}/normal-{kind}-{name}-{seed}.npy")
+
+
+def tensors(*arrays):
+    return [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays] if torch is not None else None
+
+
+def peers(numpy=None, other=None, **more):
+    """Functions by peer; those of packages that are not there are left out."""
+    result = dict(more)
+    if numpy is not None:
+        result["numpy"] = numpy
+    if other is not None and torch is not None:
+        result["torch"] = other
+    return result
+
+
+# Core
+
+
+def gemm(kind, n):
+    a, b = normal((n, n), kind), normal((n, n), kind, 2)
+    t = tensors(a, b)
+    return peers(lambda: a @ b, lambda: t[0] @ t[1])
+
+
+def batched_gemm(kind, batch, n):
+    a, b = normal((batch, n, n), kind), normal((batch, n, n), kind, 2)
+    t = tensors(a, b)
+    return peers(lambda: a @ b, lambda: torch.bmm(t[0], t[1]))
+
+
+def gram(kind, n):
+    a = normal((n, n), kind)
+    t = tensors(a)
+    return peers(lambda: a @ a.T, lambda: t[0] @ t[0].T)
+
+
+def unary(on_numpy, on_torch):
+    def work(kind, n):
+        x = np.abs(normal((n,), kind))
+        t = tensors(x)
+        return peers(lambda: on_numpy(x), lambda: on_torch(t[0]))
+
+    return work
+
+
+def binary(on_numpy, on_torch):
+    def work(kind, n):
+        x, y = np.abs(normal((n,), kind)), normal((n,), kind, 2)
+        t = tensors(x, y)
+        return peers(lambda: on_numpy(x, y), lambda: on_torch(t[0], t[1]))
+
+    return work
+
+
+def matrix(on_numpy, on_torch):
+    def work(kind, n):
+        x = normal((n, n), kind)
+        t = tensors(x)
+        return peers(on_numpy and (lambda: on_numpy(x)), on_torch and (lambda: on_torch(t[0])))
+
+    return work
+
+
+def sort(kind, n):
+    x = normal((n,), kind)
+    t = tensors(x)
+    return peers(lambda: np.sort(x), lambda: torch.sort(t[0]))
+
+
+def argsort(kind, n):
+    x = normal((n,), kind)
+    t = tensors(x)
+    return peers(lambda: np.argsort(x), lambda: torch.argsort(t[0]))
+
+
+def top_64(kind, n):
+    x = normal((n,), kind)
+    t = tensors(x)
+    return peers(lambda: np.sort(x[np.argpartition(x, n - 64)[n - 64 :]]), lambda: torch.topk(t[0], 64))
+
+
+def gather(kind, n):
+    x, i = normal((n,), kind), np.load(f"{FOLDER}/indices-{n}.npy")
+    t = tensors(x, i)
+    return peers(lambda: x[i], lambda: t[0][t[1]])
+
+
+def scatter_add(kind, n):
+    x, i = normal((n,), kind), np.load(f"{FOLDER}/indices-{n}.npy")
+    t = tensors(x, i)
+    zeros = torch.zeros(n) if torch is not None else None
+
+    def on_numpy():
+        y = np.zeros(n, x.dtype)
+        np.add.at(y, i, x)
+        return y
+
+    return peers(on_numpy, lambda: zeros.scatter_add(0, t[1], t[0]))
+
+
+def transpose(kind, n):
+    x = normal((n, n), kind)
+    t = tensors(x)
+    return peers(lambda: np.ascontiguousarray(x.T), lambda: t[0].T.contiguous())
+
+
+def broadcast_add(kind, n):
+    x, y = normal((n, n), kind), normal((n,), kind)
+    t = tensors(x, y)
+    return peers(lambda: x + y, lambda: t[0] + t[1])
+
+
+def small_add(kind, n):
+    x = normal((n,), kind)
+    t = tensors(x)
+    return peers(None, lambda: t[0] + t[0])
+
+
+def random_normal(kind, n):
+    generator = np.random.default_rng(1)
+    return peers(lambda: generator.standard_normal(n), lambda: torch.randn(n, dtype=torch.float64))
+
+
+# Linear algebra
+
+
+def symmetric(kind, n):
+    a = normal((n, n), kind)
+    return (a + a.T) / 2
+
+
+def definite(kind, n):
+    a = normal((n, n), kind)
+    return a @ a.T / n + np.eye(n, dtype=a.dtype)
+
+
+def svd(kind, n):
+    a = normal((n, n), kind)
+    t = tensors(a)
+    return peers(
+        lambda: np.linalg.svd(a, full_matrices=False), lambda: torch.linalg.svd(t[0], full_matrices=False)
+    )
+
+
+def eigh(kind, n):
+    a = symmetric(kind, n)
+    t = tensors(a)
+    return peers(lambda: np.linalg.eigh(a), lambda: torch.linalg.eigh(t[0]))
+
+
+def eig(kind, n):
+    a = normal((n, n), kind)
+    t = tensors(a)
+    return peers(lambda: np.linalg.eig(a), lambda: torch.linalg.eig(t[0]))
+
+
+def qr(kind, n):
+    a = normal((n, n), kind)
+    t = tensors(a)
+    return peers(lambda: np.linalg.qr(a), lambda: torch.linalg.qr(t[0]))
+
+
+def cholesky(kind, n):
+    a = definite(kind, n)
+    t = tensors(a)
+    return peers(lambda: np.linalg.cholesky(a), lambda: torch.linalg.cholesky(t[0]))
+
+
+def solve(kind, n):
+    a, b = normal((n, n), kind), normal((n, n), kind, 2)
+    t = tensors(a, b)
+    return peers(lambda: np.linalg.solve(a, b), lambda: torch.linalg.solve(t[0], t[1]))
+
+
+def randomized_svd(kind, n, rank):
+    from sklearn.utils.extmath import randomized_svd as sklearn_svd
+
+    a = np.load(f"{FOLDER}/decaying-{kind}-{n}.npy")
+    return peers(sklearn=lambda: sklearn_svd(a, rank, random_state=0))
+
+
+# Files
+
+
+def read_checkpoint(path):
+    from safetensors import safe_open
+
+    def with_safetensors():
+        total = 0.0
+        with safe_open(path, framework="np") as file:
+            for name in file.keys():
+                total += float(file.get_tensor(name).sum(dtype=np.float32)) if file.get_tensor(name).dtype == np.float32 else 0
+        return total
+
+    return peers(safetensors=with_safetensors)
+
+
+WORKS = {
+    "gemm": gemm,
+    "batched-gemm": batched_gemm,
+    "gram": gram,
+    "add": binary(np.add, lambda a, b: a + b),
+    "multiply-add": binary(lambda a, b: a * b + a, lambda a, b: torch.addcmul(a, a, b)),
+    "exp": unary(np.exp, lambda a: torch.exp(a)),
+    "log": unary(np.log, lambda a: torch.log(a)),
+    "tanh": unary(np.tanh, lambda a: torch.tanh(a)),
+    "erf": unary(scipy.special.erf, lambda a: torch.erf(a)),
+    "sigmoid": unary(scipy.special.expit, lambda a: torch.sigmoid(a)),
+    "pow": binary(np.power, lambda a, b: torch.pow(a, b)),
+    "sum": matrix(np.sum, lambda a: a.sum()),
+    "sum-rows": matrix(lambda a: a.sum(1), lambda a: a.sum(1)),
+    "sum-columns": matrix(lambda a: a.sum(0), lambda a: a.sum(0)),
+    "max": matrix(np.max, lambda a: a.max()),
+    "max-rows": matrix(lambda a: a.max(1), lambda a: a.amax(1)),
+    "max-columns": matrix(lambda a: a.max(0), lambda a: a.amax(0)),
+    "logsumexp": matrix(lambda a: scipy.special.logsumexp(a, 1), lambda a: torch.logsumexp(a, 1)),
+    "softmax": matrix(lambda a: scipy.special.softmax(a, 1), lambda a: torch.softmax(a, 1)),
+    "variance": matrix(lambda a: a.var(1), lambda a: torch.var(a, 1, correction=0)),
+    "cumsum": matrix(lambda a: np.cumsum(a, 1), lambda a: torch.cumsum(a, 1)),
+    "sort": sort,
+    "argsort": argsort,
+    "top-64": top_64,
+    "gather": gather,
+    "scatter-add": scatter_add,
+    "transpose": transpose,
+    "broadcast-add": broadcast_add,
+    "small-add": small_add,
+    "random-normal": random_normal,
+    "svd": svd,
+    "eigh": eigh,
+    "eig": eig,
+    "qr": qr,
+    "cholesky": cholesky,
+    "solve": solve,
+    "randomized-svd": randomized_svd,
+    "read-checkpoint": read_checkpoint,
+}
+
+
+def memory(field):
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(field):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def run(function, round_time):
+    before = memory("VmRSS")
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    start = time.perf_counter()
+    function()
+    once = time.perf_counter() - start
+    peak = memory("VmHWM") - before
+    repeats = max(1, min(100_000, int(round_time / max(once, 1e-9))))
+    start = time.perf_counter()
+    for _ in range(repeats):
+        function()
+    return {"seconds": (time.perf_counter() - start) / repeats, "peakBytes": peak}
+
+
+def versions():
+    import importlib.metadata as metadata
+
+    names = ["numpy", "scipy", "torch", "scikit-learn", "safetensors"]
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pass
+    return {"versions": found | {"python": sys.version.split()[0]}}
+
+
+def main():
+    functions = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request[0] == "prepare":
+                name, *rest = request[1].split()
+                functions = WORKS[name](*[int(word) if word.isdigit() else word for word in rest])
+                answer = {"peers": list(functions)}
+            elif request[0] == "run":
+                answer = run(functions[request[1]], float(request[2]))
+            else:
+                answer = versions()
+        except Exception as error:  # the runner prints it beside the row
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

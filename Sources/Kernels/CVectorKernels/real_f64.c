@@ -1,4 +1,0 @@
-#define T double
-#define S(name) name##_f64
-#define F(name) name
-#include "real.h"
