@@ -32,7 +32,8 @@ private var weLore: Work {
 private var concatenatedSVD: Work {
   Work("concat-svd 400 256 16", bound: 0.5) { inputs in
     // 40 bases of 16 directions, ten blocks of each, and noise.
-    let bases: Tensor<Float> = try normal([40, 256, 16], inputs), mixes: Tensor<Float> = try normal([400, 16, 16], inputs)
+    let bases: Tensor<Float> = try normal([40, 256, 16], inputs)
+    let mixes: Tensor<Float> = try normal([400, 16, 16], inputs)
     let noise: Tensor<Float> = try normal([400, 256, 16], inputs, seed: 2)
     let blocks = (0..<400).map { i in
       Tensor<Double>(bases[i % 40].matmul(mixes[i]) / 16 + noise[i] * Float(0.03))
