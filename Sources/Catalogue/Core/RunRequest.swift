@@ -45,6 +45,9 @@ public struct RunRequest: Sendable {
     self.values = arguments.values
   }
 
+  /// The stream of random numbers that belongs to the seed.
+  public var random: RandomStream { RandomStream(seed: seed) }
+
   /// The value of a parameter: what was given, or its default.
   public subscript<Value: ParameterValue>(_ parameter: MethodParameter<Value>) -> Value {
     precondition(
