@@ -46,6 +46,7 @@ struct TourCommand: ParsableCommand {
       columns: ["method", "kept", "relative error", "bytes after", "seconds"],
       caption: "Over the matrices of the layers, without embeddings. Lower errors are better.")
     var compressions: [Report.Section] = []
+    try reportTarget.makeFolder()
     for id in CheckpointMethods.ids {
       Console.print("compressing by \(id)")
       let job = CheckpointCompressionJob(
