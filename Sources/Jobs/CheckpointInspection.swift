@@ -1,3 +1,4 @@
+import Compression
 public import Diagnostics
 public import FileFormats
 import Foundation
@@ -109,7 +110,8 @@ public struct CheckpointInspector: Sendable {
   /// A measure of the time that a tensor takes, in millions of operations.
   private func cost(_ entry: StoredTensor) -> Int {
     guard isMatrix(entry) else { return 1 }
-    let rows = entry.shape[0], columns = entry.count / entry.shape[0]
+    let rows = entry.shape[0]
+    let columns = entry.count / entry.shape[0]
     return 1 + entry.count / 100_000 + (includesSpectra ? rows / 100 * (columns / 100) * min(rows, columns) / 100 : 0)
   }
 
@@ -129,7 +131,7 @@ public struct CheckpointInspector: Sendable {
     } catch let error as InvalidArgument {
       row.remark = "no Weibull fit: \(error.found)"
     }
-    if includesSpectra { figures.spectrum = try matrix.singularValues().scalars.map(Double.init) }
+    if includesSpectra { figures.spectrum = try singularSpectrum(of: matrix) }
     row.matrix = figures
     return row
   }

@@ -69,7 +69,7 @@ import Testing
     #expect(try fitting.fit(merged) == fitting.fit(whole))
   }
 
-  @Test func blocksAreIndependentOfThreads() throws {
+  @Test func blocksAreConsecutiveTenths() throws {
     let weights = gaussian([1_000, 700], seed: 9, of: Float.self)
     let fit = try WeibullFitting().fit(weights)
     let tenths = try (0..<10).map { try MagnitudeHistogram(weights[$0 * 100..<($0 + 1) * 100, .all]) }
@@ -98,6 +98,24 @@ import Testing
     let fit = try WeibullFitting().fit(laplace)
     #expect(fit.isIndistinguishableFromInitialization == false)
     #expect((fit.departure - (1 / 1.205_434_32 - 1)).magnitude < 2e-3)
+  }
+
+  /// The distance over all upper edges, one by one.
+  @Test(arguments: [1, 2, 3]) func distanceOfTheDistributionFunctions(seed: UInt64) throws {
+    let weights = gaussian([5_000], seed: seed)
+    let histogram = try MagnitudeHistogram(weights)
+    let fit = try WeibullFitting().fit(histogram)
+    var cumulative = 0.0
+    var distance = 0.0
+    for (bin, count) in histogram.counts.enumerated() {
+      cumulative += Double(count) / 5_000
+      let fitted = fit.distribution.cumulativeProbability(.pow(10, -12 + Double(bin + 1) * 14 / 1024))
+      distance = max(distance, (cumulative - fitted).magnitude)
+    }
+    #expect((fit.kolmogorovSmirnov - distance).magnitude < 1e-12 && distance > 0.01, "seed \(seed)")
+    let plot = histogram.weibullPlot(.middle80)
+    #expect(plot.count == fit.pointsUsed)
+    #expect(zip(plot, plot.dropFirst()).allSatisfy { $0.logMagnitude < $1.logMagnitude && $0.plotted < $1.plotted })
   }
 
   @Test func zerosAreDroppedAndCounted() throws {

@@ -125,7 +125,7 @@ import Testing
       report.skipped.map(\.name) == (0..<6).map { "layers.\($0).norm.weight" } + [
         "layers.6.mask", "layers.6.mlp.up_proj.weight",
       ])
-    #expect(report.skipped[0].reason == .notAMatrix)
+    #expect(report.skipped[0].reason == .notAMatrix(shape: [64]))
     guard case .unusable(let error) = report.skipped[7].reason else {
       Issue.record("a tensor with a NaN was not reported as unusable")
       return
@@ -170,12 +170,20 @@ import Testing
     #expect(seen.values.map(\.0) == Array(1...tensors.count))
     #expect(seen.values.allSatisfy { $0.1 == tensors.count })
     struct Unreadable: Error {}
+    let names = tensors.map(\.name)
     #expect(throws: Unreadable.self) {
-      try WeightDiagnosis().diagnose(count: 3) { i -> (name: String, tensor: Tensor<Float>) in
+      try WeightDiagnosis().diagnose(names: names) { i -> Tensor<Float> in
         if i == 1 { throw Unreadable() }
-        return tensors[i]
+        return tensors[i].tensor
       }
     }
+    let refusal = InvalidArgument("q", found: "whole numbers", wanted: "weights")
+    let partial = try WeightDiagnosis().diagnose(names: Array(names.prefix(3))) { i -> Tensor<Float> in
+      if i == 1 { throw refusal }
+      return tensors[i].tensor
+    }
+    #expect(partial.rows.map(\.name) == [names[0], names[2]])
+    #expect(partial.skipped == [.init(name: names[1], reason: .unusable(refusal))])
     let none = try WeightDiagnosis().diagnose(named: [(name: String, tensor: Tensor<Float>)]())
     #expect(none.rows.isEmpty && none.roles.isEmpty && none.attention == nil)
     #expect(!none.text.isEmpty)

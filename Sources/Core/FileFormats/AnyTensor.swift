@@ -51,16 +51,21 @@ public enum AnyTensor: Sendable {
   ///
   /// - Throws: `InvalidArgument` under `name` when one of them is not a whole number that an `Int` holds.
   public func asInt(_ name: String) throws -> Tensor<Int> {
-    if case .int(let tensor) = self { return tensor }
-    if case .uint64(let tensor) = self, let large = tensor.scalars.first(where: { $0 > Int.max }) {
-      throw InvalidArgument(name, found: "\(large)", wanted: "whole numbers below 2^63")
+    switch self {
+    case .int(let tensor): return tensor
+    case .uint64(let tensor): return try Self.whole(tensor, name) { Int(exactly: $0) }
+    default: return try Self.whole(asDouble(), name) { Int(exactly: $0) }
     }
-    let numbers = asDouble()
-    return try Tensor<Int>(uninitializedShape: shape) { result in
+  }
+
+  private static func whole<Scalar: TensorScalar>(
+    _ numbers: Tensor<Scalar>, _ name: String, _ exactly: (Scalar) -> Int?
+  ) throws -> Tensor<Int> {
+    try Tensor(uninitializedShape: numbers.shape) { result in
       try numbers.withUnsafeBuffer { numbers in
         for i in numbers.indices {
-          guard let whole = Int(exactly: numbers[i]) else {
-            throw InvalidArgument(name, found: "\(numbers[i]) at position \(i)", wanted: "whole numbers")
+          guard let whole = exactly(numbers[i]) else {
+            throw InvalidArgument(name, found: "\(numbers[i]) at position \(i)", wanted: "whole numbers below 2^63")
           }
           result[i] = whole
         }

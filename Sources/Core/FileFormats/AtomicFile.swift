@@ -46,7 +46,7 @@ public struct AtomicFile: ~Copyable {
     if let old {
       // Giving the file to its former owner is for the administrator alone; for others it fails, and may.
       if fchown(descriptor, old.st_uid, old.st_gid) != 0 { _ = fchown(descriptor, uid_t.max, old.st_gid) }
-      _ = fchmod(descriptor, old.st_mode & 0o7777)
+      _ = fchmod(descriptor, old.st_mode & 0o777)
     }
     self.path = path
     self.target = target

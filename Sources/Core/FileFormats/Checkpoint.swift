@@ -137,7 +137,7 @@ private struct ShardIndex {
     let file = try MappedFile(path)
     let index: JSON
     do throws(JSON.SyntaxError) {
-      index = try JSON(parsing: file.bytes, maximumDepth: 16)
+      index = try JSON(parsing: file.bytes)
     } catch {
       throw FileError(.malformed, path, "not a valid index of a checkpoint: \(error.reason) (byte \(error.position))")
     }

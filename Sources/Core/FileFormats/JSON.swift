@@ -4,7 +4,7 @@
 // differently; this one refuses. It also bounds the depth and keeps the order of keys.
 
 /// A JSON value; objects keep the order in which their members stand.
-indirect enum JSON: Sendable, Equatable {
+enum JSON: Sendable {
   case null
   case bool(Bool)
   /// A whole number that fits an `Int`.
@@ -14,20 +14,24 @@ indirect enum JSON: Sendable, Equatable {
   case array([JSON])
   case object([Member])
 
-  struct Member: Sendable, Equatable {
+  struct Member: Sendable {
     var key: String
     var value: JSON
   }
 
   /// What is wrong with a text, and the byte it was found at.
-  struct SyntaxError: Error, Equatable {
+  struct SyntaxError: Error {
     var position: Int
     var reason: String
   }
 
   /// Reads one value with white space around it, and nothing else.
-  init(parsing bytes: UnsafeRawBufferPointer, maximumDepth: Int = 32) throws(SyntaxError) {
-    var parser = JSONParser(bytes: bytes)
+  ///
+  /// Headers have no long arrays: the limit on them bounds the memory that a hostile one can ask for.
+  init(
+    parsing bytes: UnsafeRawBufferPointer, maximumDepth: Int = 8, maximumArrayCount: Int = 1_000
+  ) throws(SyntaxError) {
+    var parser = JSONParser(bytes: bytes, maximumArrayCount: maximumArrayCount)
     self = try parser.value(depth: maximumDepth)
     parser.skipSpace()
     if parser.position < bytes.count { throw parser.error("more text after the end of the value") }
@@ -65,9 +69,8 @@ indirect enum JSON: Sendable, Equatable {
 
 private struct JSONParser {
   let bytes: UnsafeRawBufferPointer
+  let maximumArrayCount: Int
   var position = 0
-
-  init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   func error(_ reason: String) -> JSON.SyntaxError { JSON.SyntaxError(position: position, reason: reason) }
 
@@ -132,6 +135,7 @@ private struct JSONParser {
     skipSpace()
     if take("]") { return .array([]) }
     repeat {
+      guard values.count < maximumArrayCount else { throw error("an array is too long") }
       values.append(try value(depth: depth - 1))
       skipSpace()
     } while take(",")

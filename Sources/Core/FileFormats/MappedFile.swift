@@ -94,3 +94,6 @@ public final class MappedFile: Sendable {
     }
   }
 }
+
+/// Whether there is a file, folder or anything else of that name.
+func fileExists(_ path: String) -> Bool { access(path, F_OK) == 0 }

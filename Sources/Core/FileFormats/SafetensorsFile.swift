@@ -39,7 +39,9 @@ public struct SafetensorsFile: Sendable {
   public func tensor(named name: String) throws(FileError) -> AnyTensor {
     guard let entry = entry(named: name) else { throw .noTensor(named: name, path, among: entries.map(\.name)) }
     let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange])
-    return try StoredNumbers(bytes: bytes, type: entry.type, shape: entry.shape, owner: file, path: path).tensor()
+    let numbers = StoredNumbers(
+      bytes: bytes, type: entry.type, shape: entry.shape, owner: file, path: "\(path)#\(name)")
+    return try numbers.tensor()
   }
 
   /// A tensor as numbers of type `Scalar`, converted where they are stored otherwise.

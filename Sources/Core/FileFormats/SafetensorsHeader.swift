@@ -48,7 +48,7 @@ struct SafetensorsHeader {
 
     let header: JSON
     do throws(JSON.SyntaxError) {
-      header = try JSON(parsing: UnsafeRawBufferPointer(rebasing: bytes[8..<bufferStart]), maximumDepth: 8)
+      header = try JSON(parsing: UnsafeRawBufferPointer(rebasing: bytes[8..<bufferStart]))
     } catch {
       throw malformed("\(error.reason) (byte \(8 + error.position))")
     }

@@ -160,8 +160,8 @@ extension AnyTensor {
     case .float16: try asFloat().forEachPiece(apus_f16_from_f32, write)
     case .bfloat16: try asFloat().forEachPiece(apus_bf16_from_f32, write)
     default:
-      guard let rounding = SmallFloatRounding(to: type) else { throw Self.cannotConvert(storedType, to: type, path) }
-      try asFloat().forEachPiece({ source, result, count in rounding.round(source!, result!, count) }, write)
+      guard let format = SmallFloat(type) else { throw Self.cannotConvert(storedType, to: type, path) }
+      try asFloat().forEachPiece({ source, result, count in format.round(source!, result!, count) }, write)
     }
   }
 
@@ -186,56 +186,5 @@ extension Tensor<Float> {
         try write(UnsafeRawBufferPointer(start: piece, count: count * MemoryLayout<Word>.stride))
       }
     }
-  }
-}
-
-/// Rounding to a floating-point type of eight bits: to nearest, ties to the even code.
-///
-/// What is too large becomes infinity, or NaN where the type has no infinity.
-private struct SmallFloatRounding {
-  /// The finite values of codes 0, 1, 2, ..., which increase.
-  private let values: [Float]
-  /// From here on the nearest value is beyond the largest.
-  private let limit: Float
-  private let overflow: UInt8
-  private let nan: UInt8
-  private let hasNegativeZero: Bool
-
-  init?(to type: StoredType) {
-    guard type != .float8E8M0, let all = type.valuesOfBytes() else { return nil }
-    values = Array(all[..<128].prefix { $0.isFinite })
-    hasNegativeZero = !all[128].isNaN
-    nan = hasNegativeZero ? 0x7F : 0x80
-    overflow = all[values.count].isInfinite ? UInt8(values.count) : nan
-    let last = values[values.count - 1]
-    limit = last + (last - values[values.count - 2]) / 2
-  }
-
-  func round(_ source: UnsafePointer<Float>, _ result: UnsafeMutablePointer<UInt8>, _ count: Int) {
-    values.withUnsafeBufferPointer { values in
-      for i in 0..<count { result[i] = code(source[i], values) }
-    }
-  }
-
-  private func code(_ x: Float, _ values: UnsafeBufferPointer<Float>) -> UInt8 {
-    if x.isNaN { return nan }
-    let magnitude = x.magnitude
-    let sign: UInt8 = x.sign == .minus ? 0x80 : 0
-    // A tie with the value that would follow the largest goes to the even code of the two.
-    let isTooLarge = magnitude > limit || (magnitude == limit && values.count % 2 == 0)
-    if isTooLarge { return overflow == nan && !hasNegativeZero ? nan : sign | overflow }
-    // The last code whose value is not above the magnitude.
-    var low = 0
-    var high = values.count - 1
-    while low < high {
-      let middle = (low + high + 1) / 2
-      if values[middle] <= magnitude { low = middle } else { high = middle - 1 }
-    }
-    if low + 1 < values.count {
-      let below = magnitude - values[low]
-      let above = values[low + 1] - magnitude
-      if above < below || (above == below && low % 2 == 1) { low += 1 }
-    }
-    return low == 0 && !hasNegativeZero ? 0 : sign | UInt8(low)
   }
 }

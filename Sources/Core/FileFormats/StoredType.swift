@@ -63,43 +63,6 @@ public enum StoredType: String, Sendable, Hashable, CaseIterable, CustomStringCo
   }
 }
 
-/// The layout of a floating-point format of eight bits.
-private struct SmallFloat {
-  var exponentBits: Int
-  var bias: Int
-  enum Specials { case infinityAndNaN, topNaN, negativeZeroIsNaN }
-  var specials: Specials
-
-  init?(_ type: StoredType) {
-    switch type {
-    case .float8E4M3: (exponentBits, bias, specials) = (4, 7, .topNaN)
-    case .float8E5M2: (exponentBits, bias, specials) = (5, 15, .infinityAndNaN)
-    case .float8E4M3FNUZ: (exponentBits, bias, specials) = (4, 8, .negativeZeroIsNaN)
-    case .float8E5M2FNUZ: (exponentBits, bias, specials) = (5, 16, .negativeZeroIsNaN)
-    default: return nil
-    }
-  }
-
-  func value(_ byte: UInt8) -> Float {
-    let fractionBits = 7 - exponentBits
-    let magnitude = Int(byte & 0x7F)
-    let isNegative = byte & 0x80 != 0
-    let exponent = magnitude >> fractionBits
-    let fraction = magnitude & ((1 << fractionBits) - 1)
-    switch specials {
-    case .negativeZeroIsNaN where byte == 0x80: return .nan
-    case .topNaN where magnitude == 0x7F: return isNegative ? -.nan : .nan
-    case .infinityAndNaN where exponent == (1 << exponentBits) - 1:
-      let special: Float = fraction == 0 ? .infinity : .nan
-      return isNegative ? -special : special
-    default: break
-    }
-    let significand = exponent == 0 ? fraction : fraction + (1 << fractionBits)
-    let scale = Float(sign: .plus, exponent: max(exponent, 1) - bias - fractionBits, significand: 1)
-    return (isNegative ? -1 : 1) * Float(significand) * scale
-  }
-}
-
 extension StoredType {
   /// The values of all 256 bytes, for the types of eight bits with a fraction.
   func valuesOfBytes() -> [Float]? {

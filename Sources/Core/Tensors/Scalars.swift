@@ -78,7 +78,7 @@ where RawSignificand: FixedWidthInteger {
 
 /// Element-wise operations of two arguments.
 public enum BinaryOperation: UInt32, Sendable {
-  case add, subtract, multiply, divide, power, minimum, maximum, atan2, hypot, remainder, copySign
+  case add, subtract, multiply, divide, power, minimum, maximum, atan2, hypot, modulo, copySign
 }
 
 /// Element-wise operations of one argument.
@@ -170,10 +170,11 @@ extension IntegerScalar {
         precondition(b != 0, "division of a Tensor<\(Self.name)> by zero")
         return a.dividedReportingOverflow(by: b).partialValue
       }
-    case .remainder:
+    case .modulo:
       loop { a, b in
-        precondition(b != 0, "remainder of a Tensor<\(Self.name)> by zero")
-        return a.remainderReportingOverflow(dividingBy: b).partialValue
+        precondition(b != 0, "a Tensor<\(Self.name)> modulo zero")
+        let rest = a.remainderReportingOverflow(dividingBy: b).partialValue
+        return rest != 0 && (rest < 0) != (b < 0) ? rest &+ b : rest
       }
     case .minimum: loop(Swift.min)
     case .maximum: loop(Swift.max)

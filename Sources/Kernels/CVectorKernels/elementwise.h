@@ -2,7 +2,7 @@
 // V(name) a vectorisable function in f64, EXP and LOG those in T.
 //
 // Every operation is one loop over contiguous arrays, compiled for each instruction set; a scalar operand has a loop of
-// its own, and other strides are gathered block by block. So an element's value never depends on strides or position.
+// its own, and other strides are gathered block by block. So an element's value never depends on its position.
 #include "CVectorKernels.h"
 #include "dispatch.h"
 #include "functions_single.h"
@@ -21,32 +21,32 @@ static void S(fill)(T value, T *result, size_t count) {
 
 typedef void (*S(unary_loop))(const T *a, T *result, size_t count);
 
-#define UNARY(name, expression)                                                         \
-  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {         \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T x = a[i];                                                                       \
-      result[i] = (T)(expression);                                                      \
-    }                                                                                   \
+#define UNARY(name, expression)                                                                                       \
+  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {                                       \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T x = a[i];                                                                                                     \
+      result[i] = (T)(expression);                                                                                    \
+    }                                                                                                                 \
   }
 
 // A block with an element beyond the vector path takes that element from the C library.
-#define UNARY_WITHIN(name, beyond)                                                      \
-  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {         \
-    for (size_t start = 0; start < count; start += block) {                             \
-      size_t end = count - start < block ? count : start + block;                       \
-      int any = 0;                                                                      \
-      for (size_t i = start; i < end; i++) any |= V(beyond)((double)a[i]);              \
-      if (any) {                                                                        \
-        for (size_t i = start; i < end; i++) {                                          \
-          T x = a[i];                                                                   \
-          result[i] = V(beyond)((double)x) ? F(name)(x) : (T)V(name)((double)x);        \
-        }                                                                               \
-      } else {                                                                          \
-        APUS_VECTORIZE for (size_t i = start; i < end; i++) {                           \
-          result[i] = (T)V(name)((double)a[i]);                                         \
-        }                                                                               \
-      }                                                                                 \
-    }                                                                                   \
+#define UNARY_WITHIN(name, beyond)                                                                                    \
+  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {                                       \
+    for (size_t start = 0; start < count; start += block) {                                                           \
+      size_t end = count - start < block ? count : start + block;                                                     \
+      int any = 0;                                                                                                    \
+      for (size_t i = start; i < end; i++) any |= V(beyond)((double)a[i]);                                            \
+      if (any) {                                                                                                      \
+        for (size_t i = start; i < end; i++) {                                                                        \
+          T x = a[i];                                                                                                 \
+          result[i] = V(beyond)((double)x) ? F(name)(x) : (T)V(name)((double)x);                                      \
+        }                                                                                                             \
+      } else {                                                                                                        \
+        APUS_VECTORIZE for (size_t i = start; i < end; i++) {                                                         \
+          result[i] = (T)V(name)((double)a[i]);                                                                       \
+        }                                                                                                             \
+      }                                                                                                               \
+    }                                                                                                                 \
   }
 
 UNARY(negate, -x)
@@ -135,30 +135,30 @@ void S(apus_unary)(apus_unary op, const T *a, ptrdiff_t stride_a, T *result, siz
 // Here a stride is 1, or 0 for a scalar; not both are 0.
 typedef void (*S(binary_loop))(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count);
 
-#define BINARY_LOOPS(R, expression)                                                     \
-  if (scalar_a) {                                                                       \
-    T x = *a;                                                                           \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T y = b[i];                                                                       \
-      result[i] = (R)(expression);                                                      \
-    }                                                                                   \
-  } else if (scalar_b) {                                                                \
-    T y = *b;                                                                           \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T x = a[i];                                                                       \
-      result[i] = (R)(expression);                                                      \
-    }                                                                                   \
-  } else {                                                                              \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T x = a[i], y = b[i];                                                             \
-      result[i] = (R)(expression);                                                      \
-    }                                                                                   \
+#define BINARY_LOOPS(R, expression)                                                                                   \
+  if (scalar_a) {                                                                                                     \
+    T x = *a;                                                                                                         \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T y = b[i];                                                                                                     \
+      result[i] = (R)(expression);                                                                                    \
+    }                                                                                                                 \
+  } else if (scalar_b) {                                                                                              \
+    T y = *b;                                                                                                         \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T x = a[i];                                                                                                     \
+      result[i] = (R)(expression);                                                                                    \
+    }                                                                                                                 \
+  } else {                                                                                                            \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T x = a[i], y = b[i];                                                                                           \
+      result[i] = (R)(expression);                                                                                    \
+    }                                                                                                                 \
   }
 
-#define BINARY(name, expression)                                                        \
-  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, \
-                                         size_t count) {                                \
-    BINARY_LOOPS(T, expression)                                                         \
+#define BINARY(name, expression)                                                                                      \
+  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result,             \
+                                         size_t count) {                                                              \
+    BINARY_LOOPS(T, expression)                                                                                       \
   }
 
 APUS_INLINE T S(minimum)(T x, T y) { return x < y || x != x ? x : y; }
@@ -188,33 +188,33 @@ BINARY(small_hypot, S(hypotenuse)(x, y))
 BINARY(common_power, V(pow)(x, y))
 
 // Blocks whose elements are all within the vector path take it; in others, the elements beyond take the C library.
-#define BINARY_WITHIN(name, fast_loop, beyond, library)                                                              \
-  static void S(name)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {               \
-    for (size_t start = 0; start < count; start += block) {                                                          \
-      size_t length = count - start < block ? count - start : block, exceptions = 0;                                 \
-      const T *x = scalar_a ? a : a + start, *y = scalar_b ? b : b + start;                                          \
-      unsigned short places[block];                                                                                  \
-      T values[block];                                                                                               \
-      if (S(any_##beyond)(x, scalar_a, y, scalar_b, length)) {                                                       \
-        for (size_t i = 0; i < length; i++) {                                                                        \
-          T p = scalar_a ? *x : x[i], q = scalar_b ? *y : y[i];                                                      \
-          if (!V(beyond)((double)p, (double)q)) continue;                                                            \
-          places[exceptions] = (unsigned short)i;                                                                    \
-          values[exceptions++] = library(p, q);                                                                      \
-        }                                                                                                            \
-      }                                                                                                              \
-      S(fast_loop)(x, scalar_a, y, scalar_b, result + start, length);                                                \
-      for (size_t i = 0; i < exceptions; i++) result[start + places[i]] = values[i];                                 \
-    }                                                                                                                \
+#define BINARY_WITHIN(name, fast_loop, beyond, library)                                                               \
+  static void S(name)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {                \
+    for (size_t start = 0; start < count; start += block) {                                                           \
+      size_t length = count - start < block ? count - start : block, exceptions = 0;                                  \
+      const T *x = scalar_a ? a : a + start, *y = scalar_b ? b : b + start;                                           \
+      unsigned short places[block];                                                                                   \
+      T values[block];                                                                                                \
+      if (S(any_##beyond)(x, scalar_a, y, scalar_b, length)) {                                                        \
+        for (size_t i = 0; i < length; i++) {                                                                         \
+          T p = scalar_a ? *x : x[i], q = scalar_b ? *y : y[i];                                                       \
+          if (!V(beyond)((double)p, (double)q)) continue;                                                             \
+          places[exceptions] = (unsigned short)i;                                                                     \
+          values[exceptions++] = library(p, q);                                                                       \
+        }                                                                                                             \
+      }                                                                                                               \
+      S(fast_loop)(x, scalar_a, y, scalar_b, result + start, length);                                                 \
+      for (size_t i = 0; i < exceptions; i++) result[start + places[i]] = values[i];                                  \
+    }                                                                                                                 \
   }
 
-#define ANY_BEYOND(beyond)                                                                                           \
-  APUS_CLONES static bool S(any_##beyond)(const T *a, bool scalar_a, const T *b, bool scalar_b, size_t count) {      \
-    int any = 0;                                                                                                     \
-    if (scalar_a) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)*a, (double)b[i]);                     \
-    else if (scalar_b) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)*b);                \
-    else for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)b[i]);                            \
-    return any;                                                                                                      \
+#define ANY_BEYOND(beyond)                                                                                            \
+  APUS_CLONES static bool S(any_##beyond)(const T *a, bool scalar_a, const T *b, bool scalar_b, size_t count) {       \
+    int any = 0;                                                                                                      \
+    if (scalar_a) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)*a, (double)b[i]);                      \
+    else if (scalar_b) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)*b);                 \
+    else for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)b[i]);                             \
+    return any;                                                                                                       \
   }
 ANY_BEYOND(beyond_power)
 ANY_BEYOND(beyond_hypot)
@@ -234,7 +234,7 @@ static const S(binary_loop) S(binary_loops)[] = {
   [APUS_ADD] = S(add_loop), [APUS_SUBTRACT] = S(subtract_loop), [APUS_MULTIPLY] = S(multiply_loop),
   [APUS_DIVIDE] = S(divide_loop), [APUS_POWER] = S(power_loop), [APUS_MINIMUM] = S(minimum_loop),
   [APUS_MAXIMUM] = S(maximum_loop), [APUS_ATAN2] = S(atan2_loop), [APUS_HYPOT] = S(hypot_loop),
-  [APUS_REMAINDER] = S(remainder_loop), [APUS_COPY_SIGN] = S(copy_sign_loop),
+  [APUS_MODULO] = S(remainder_loop), [APUS_COPY_SIGN] = S(copy_sign_loop),
 };
 
 void S(apus_binary)(apus_binary op, const T *a, ptrdiff_t stride_a, const T *b, ptrdiff_t stride_b, T *result,
@@ -245,6 +245,10 @@ void S(apus_binary)(apus_binary op, const T *a, ptrdiff_t stride_a, const T *b, 
     loop(a, false, b, false, result, 1);
     return S(fill)(result[0], result + 1, count - 1);
   }
+  // A scalar may be the first element of the result.
+  T scalar_a = *a, scalar_b = *b;
+  if (stride_a == 0) a = &scalar_a;
+  if (stride_b == 0) b = &scalar_b;
   if ((stride_a == 0 || stride_a == 1) && (stride_b == 0 || stride_b == 1)) {
     return loop(a, stride_a == 0, b, stride_b == 0, result, count);
   }
@@ -262,10 +266,10 @@ void S(apus_binary)(apus_binary op, const T *a, ptrdiff_t stride_a, const T *b, 
 
 typedef void (*S(compare_loop))(const T *a, bool scalar_a, const T *b, bool scalar_b, bool *result, size_t count);
 
-#define COMPARE(name, expression)                                                       \
-  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, bool *result, \
-                                         size_t count) {                                \
-    BINARY_LOOPS(bool, expression)                                                      \
+#define COMPARE(name, expression)                                                                                     \
+  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, bool *result,          \
+                                         size_t count) {                                                              \
+    BINARY_LOOPS(bool, expression)                                                                                    \
   }
 COMPARE(equal, x == y)
 COMPARE(not_equal, x != y)

@@ -12,13 +12,13 @@
 #ifndef APUS_FUNCTION_CONSTANTS
 #define APUS_FUNCTION_CONSTANTS
 // The value at `x` of the polynomial with the given coefficients, constant first.
-#define POLYNOMIAL(x, ...)                                                                       \
-  ({                                                                                             \
-    const __typeof__(x) c_[] = {__VA_ARGS__}, x_ = (x);                                          \
-    __typeof__(x) y_ = c_[sizeof c_ / sizeof *c_ - 1];                                           \
-    _Pragma("unroll") for (int i_ = (int)(sizeof c_ / sizeof *c_) - 2; i_ >= 0; i_--)            \
-      y_ = y_ * x_ + c_[i_];                                                                     \
-    y_;                                                                                          \
+#define POLYNOMIAL(x, ...)                                                                                            \
+  ({                                                                                                                  \
+    const __typeof__(x) c_[] = {__VA_ARGS__}, x_ = (x);                                                               \
+    __typeof__(x) y_ = c_[sizeof c_ / sizeof *c_ - 1];                                                                \
+    _Pragma("unroll") for (int i_ = (int)(sizeof c_ / sizeof *c_) - 2; i_ >= 0; i_--)                                 \
+      y_ = y_ * x_ + c_[i_];                                                                                          \
+    y_;                                                                                                               \
   })
 
 // Adding this to |x| < 2^51 leaves the integer nearest to x in the low bits.

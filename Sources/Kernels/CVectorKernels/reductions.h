@@ -349,11 +349,11 @@ void S(apus_log_softmax)(const T *a, ptrdiff_t stride, T *result, size_t count) 
 void S(apus_cumulative)(apus_reduction op, const T *a, ptrdiff_t stride, T *result, size_t count) {
   double total = op == APUS_PRODUCT ? 1 : 0;
   T best = op == APUS_SMALLEST ? (T)INFINITY : (T)-INFINITY;
-#define EACH(statement)                            \
-  for (size_t i = 0; i < count; i++) {             \
-    T x = a[(ptrdiff_t)i * stride];                \
-    statement;                                     \
-  }                                                \
+#define EACH(statement)                                                                                               \
+  for (size_t i = 0; i < count; i++) {                                                                                \
+    T x = a[(ptrdiff_t)i * stride];                                                                                   \
+    statement;                                                                                                        \
+  }                                                                                                                   \
   break
   switch (op) {
     case APUS_SUM: EACH(result[i] = (T)(total += x));

@@ -120,7 +120,8 @@ public struct WeibullFitting: Sendable {
     _ weights: Tensor<Scalar>, name: String = "weights"
   ) throws -> WeibullFit {
     try weights.requireFinite(name)
-    let magnitudes = Tensor<Double>(weights).absolute().scalars.filter { $0 > 0 }.sorted()
+    let sorted = Tensor<Double>(weights).absolute().reshaped([weights.count]).sorted().scalars
+    let magnitudes = sorted[(sorted.firstIndex { $0 > 0 } ?? sorted.count)...]
     try WeibullLine.requireEnough(magnitudes.count, name: name)
     let count = Double(magnitudes.count)
     var points: [WeibullPoint] = []

@@ -31,13 +31,17 @@ public struct WeightReport: Sendable {
   public struct SkippedTensor: Sendable, Hashable {
     public enum Reason: Sendable, Hashable {
       /// A bias, a scale or a single number.
-      case notAMatrix
+      case notAMatrix(shape: [Int])
       /// Not finite, too small, or constant.
       case unusable(InvalidArgument)
     }
     public var name: String
-    public var shape: [Int]
     public var reason: Reason
+
+    public init(name: String, reason: Reason) {
+      self.name = name
+      self.reason = reason
+    }
   }
 
   /// In the order of the tensors.
@@ -117,28 +121,30 @@ public struct WeightDiagnosis: Sendable {
     named tensors: some Sequence<(name: String, tensor: Tensor<Scalar>)>, progress: WorkProgress = .silent
   ) throws -> WeightReport {
     let tensors = Array(tensors)
-    return try diagnose(count: tensors.count, progress: progress) { tensors[$0] }
+    return try diagnose(names: tensors.map(\.name), progress: progress) { tensors[$0].tensor }
   }
 
-  /// Diagnoses `count` tensors that are fetched one at a time, so that a checkpoint need not fit in memory.
-  /// - Throws: what `tensor` throws, and `CancellationError`.
+  /// Diagnoses tensors that are fetched one at a time by their position among the names, so that a checkpoint need not
+  /// fit in memory.
+  /// - Throws: what `tensor` throws, and `CancellationError`. An `InvalidArgument` from `tensor` is no reason to stop: the
+  ///   tensor is skipped, and the report says why.
   public func diagnose<Scalar: RealScalar>(
-    count: Int, progress: WorkProgress = .silent, tensor: (Int) throws -> (name: String, tensor: Tensor<Scalar>)
+    names: [String], progress: WorkProgress = .silent, tensor: (Int) throws -> Tensor<Scalar>
   ) throws -> WeightReport {
     var rows: [WeightReport.Row] = []
     var skipped: [WeightReport.SkippedTensor] = []
-    for i in 0..<count {
-      let (name, weights) = try tensor(i)
-      if weights.rank < 2 {
-        skipped.append(.init(name: name, shape: weights.shape, reason: .notAMatrix))
-      } else {
-        do {
+    for (i, name) in names.enumerated() {
+      do {
+        let weights = try tensor(i)
+        if weights.rank < 2 {
+          skipped.append(.init(name: name, reason: .notAMatrix(shape: weights.shape)))
+        } else {
           rows.append(try row(name: name, weights))
-        } catch let error as InvalidArgument {
-          skipped.append(.init(name: name, shape: weights.shape, reason: .unusable(error)))
         }
+      } catch let error as InvalidArgument {
+        skipped.append(.init(name: name, reason: .unusable(error)))
       }
-      try progress.report(i + 1, of: count, name)
+      try progress.report(i + 1, of: names.count, name)
     }
     return WeightReport(rows: rows, skipped: skipped, outlierScore: outlierScore)
   }

@@ -11,9 +11,10 @@
 
 // MARK: Element-wise
 
+// A modulus has the divisor's sign. A minimum or maximum is NaN where either argument is.
 typedef enum {
   APUS_ADD, APUS_SUBTRACT, APUS_MULTIPLY, APUS_DIVIDE, APUS_POWER, APUS_MINIMUM, APUS_MAXIMUM,
-  APUS_ATAN2, APUS_HYPOT, APUS_REMAINDER, APUS_COPY_SIGN
+  APUS_ATAN2, APUS_HYPOT, APUS_MODULO, APUS_COPY_SIGN
 } apus_binary;
 
 typedef enum {
@@ -52,7 +53,7 @@ typedef enum { APUS_SUM, APUS_SUM_OF_SQUARES, APUS_SUM_OF_ABSOLUTES, APUS_PRODUC
   /* softmax(a), in one row; log_softmax(a) = a - log_sum_exp(a). */                                                  \
   void apus_softmax_##S(const T *a, ptrdiff_t stride, T *result, size_t count);                                       \
   void apus_log_softmax_##S(const T *a, ptrdiff_t stride, T *result, size_t count);                                   \
-  /* result[i] = start + a[0] + ... + a[i]; likewise for products, minima and maxima (start ignored). */              \
+  /* result[i] = a[0] + ... + a[i]; likewise for products, minima and maxima. */                                      \
   void apus_cumulative_##S(apus_reduction op, const T *a, ptrdiff_t stride, T *result, size_t count);                 \
   bool apus_all_finite_##S(const T *a, ptrdiff_t stride, size_t count);                                               \
   /* Adds one to counts[floor((log10|a| - low) * scale)], clamping nothing: values below `low` or not below the       \
