@@ -21,18 +21,29 @@ public struct Eigendecomposition<Scalar: LinearScalar>: Sendable {
     let size = square.rows
     var packed = Tensor<Scalar>.zeros([size, size])
     values = try packed.withUnsafeMutableBuffer { try generalEigenvalues(of: square, vectors: $0.baseAddress!) }
-    // Column j of the eigenvectors is row j here; a pair shares two rows, its real and its imaginary part.
-    var real = packed
-    var imaginary = Tensor<Scalar>.zeros([size, size])
-    for (j, value) in values.enumerated() where value.imaginary > 0 {
-      let vector = packed[j]
-      let rest = packed[j + 1]
-      real[j + 1] = vector
-      imaginary[j] = rest
-      imaginary[j + 1] = -rest
-    }
-    vectors = ComplexTensor(real: real.transposed, imaginary: imaginary.transposed)
+    vectors = unpacked(packed, values)
   }
+}
+
+/// Column j of the eigenvectors is row j here; a conjugate pair shares two rows, its real and its imaginary part.
+private func unpacked<Scalar: LinearScalar>(
+  _ packed: Tensor<Scalar>, _ values: [Complex<Scalar>]
+) -> ComplexTensor<Scalar> {
+  let size = values.count
+  var real = packed
+  var imaginary = Tensor<Scalar>.zeros([size, size])
+  real.withUnsafeMutableBuffer { real in
+    imaginary.withUnsafeMutableBuffer { imaginary in
+      for (j, value) in values.enumerated() where value.imaginary > 0 {
+        let x = real.baseAddress! + j * size
+        let y = imaginary.baseAddress! + j * size
+        y.update(from: x + size, count: size)
+        Scalar.apply(.negate, y, strideA: 1, y + size, count: size)
+        (x + size).update(from: x, count: size)
+      }
+    }
+  }
+  return ComplexTensor(real: real.transposed, imaginary: imaginary.transposed)
 }
 
 extension Tensor where Scalar: LinearScalar {
