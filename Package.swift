@@ -81,7 +81,7 @@ let package = Package(
 
     // Ours beside the peers: `make bench`.
     .executableTarget(
-      name: "ApusBenchmarks", dependencies: core + methods, path: "Benchmarks/Runner"),
+      name: "ApusBenchmarks", dependencies: core + methods + ["Jobs"], path: "Benchmarks/Runner"),
 
     // Tests.
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/Support"),

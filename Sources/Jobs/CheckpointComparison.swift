@@ -7,7 +7,9 @@ public struct CheckpointComparison: Sendable {
   public struct Row: Sendable, Hashable {
     public enum Verdict: String, Sendable {
       case equal, close, different
-      case onlyInFirst = "only in the first", onlyInSecond = "only in the second", otherShape = "another shape"
+      case onlyInFirst = "only in the first"
+      case onlyInSecond = "only in the second"
+      case otherShape = "another shape"
     }
 
     public var name: String
@@ -70,9 +72,11 @@ public struct CheckpointComparer: Sendable {
       return .init(name: name, shape: a.shape, types: types, verdict: .otherShape)
     }
     // In double precision: integers up to 2^53 and everything smaller compare exactly.
-    let x = Tensor<Double>(try tensor(a, first)), y = Tensor<Double>(try tensor(b, second))
+    let x = Tensor<Double>(try tensor(a, first))
+    let y = Tensor<Double>(try tensor(b, second))
     let difference = x - y
-    let size = x.sumOfSquares().scalar.squareRoot(), other = y.sumOfSquares().scalar.squareRoot()
+    let size = x.sumOfSquares().scalar.squareRoot()
+    let other = y.sumOfSquares().scalar.squareRoot()
     let distance = difference.sumOfSquares().scalar.squareRoot()
     let relative = distance == 0 ? 0 : distance / size
     let isEqual = x == y
@@ -111,7 +115,8 @@ extension CheckpointComparison {
       columns: ["tensor", "shape", "type", "verdict", "largest difference", "relative error", "cosine"])
     for row in rows where row.verdict != .equal {
       table.add([
-        row.name, text(row.shape), row.types, row.verdict.rawValue, row.largestDifference, row.relativeError, row.cosine,
+        row.name, text(row.shape), row.types, row.verdict.rawValue, row.largestDifference, row.relativeError,
+        row.cosine,
       ])
     }
     return table

@@ -88,7 +88,8 @@ public struct CheckpointCompressionJob: Sendable {
     for entry in layout.untouched { try writer.copy(entry, from: input) }
 
     var rows: [String: CheckpointCompression.Row] = [:]
-    var lost = 0.0, total = 0.0
+    var lost = 0.0
+    var total = 0.0
     try plan.execute(loading: load, progress: progress.part(1, of: 2)) { group, factors in
       var hasShared = false
       for member in group.members {
@@ -175,7 +176,8 @@ private struct FactoredLayout {
           declarations.append(.init(member.name, type, [member.rows, member.columns]))
           continue
         }
-        var left = "\(member.name).left", right = "\(member.name).right"
+        var left = "\(member.name).left"
+        var right = "\(member.name).right"
         var isFirst = true
         if group.isShared {
           isFirst = shared == nil
@@ -211,7 +213,8 @@ private struct FactoredLayout {
     let type = types[member.name] ?? .float32
     let bytesPerElement = type.byteCount(of: [1]) ?? 4
     let original = member.count * bytesPerElement
-    var stored = original, reason: String?
+    var stored = original
+    var reason: String?
     switch group.decision {
     case .factored(let rank):
       let isLeft = group.sharedSide == .left

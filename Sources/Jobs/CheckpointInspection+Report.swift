@@ -27,7 +27,8 @@ extension CheckpointInspection {
         "role", "matrices", "parameters", "stable rank", "effective rank", "of", "rank for 90 %", "Weibull shape",
         "Weibull scale",
       ],
-      caption: "Medians over the matrices of a role. A matrix of independent Gaussian weights has Weibull shape 1.2054.")
+      caption: "Medians over the matrices of a role. A matrix of independent Gaussian weights has Weibull shape 1.2054."
+    )
     for role in roles {
       let members = matrices.filter { $0.row.role == role }.map(\.figures)
       table.add([

@@ -1,7 +1,7 @@
+import Compression
 public import Diagnostics
 public import FileFormats
 import Foundation
-import Compression
 import LinearAlgebra
 public import Tensors
 
@@ -110,7 +110,8 @@ public struct CheckpointInspector: Sendable {
   /// A measure of the time that a tensor takes, in millions of operations.
   private func cost(_ entry: StoredTensor) -> Int {
     guard isMatrix(entry) else { return 1 }
-    let rows = entry.shape[0], columns = entry.count / entry.shape[0]
+    let rows = entry.shape[0]
+    let columns = entry.count / entry.shape[0]
     return 1 + entry.count / 100_000 + (includesSpectra ? rows / 100 * (columns / 100) * min(rows, columns) / 100 : 0)
   }
 

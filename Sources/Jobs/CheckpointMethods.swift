@@ -12,7 +12,9 @@ public enum CheckpointMethods {
     case "welore": WeLore()
     case "concat-svd": ConcatenatedSVD()
     default:
-      throw UsageError("there is no way '\(id)' to compress a checkpoint; there are \(ids.joined(separator: ", "))")
+      let suggestion = nearest(to: id, among: ids).map { "did you mean '\($0)'? " } ?? ""
+      throw UsageError(
+        "there is no way '\(id)' to compress a checkpoint; \(suggestion)there are \(ids.joined(separator: ", "))")
     }
   }
 }

@@ -82,9 +82,12 @@ public struct FactoredCheckpoint: Sendable {
         (record.shape.dropFirst().allSatisfy { $0 >= 0 }),
         product(record.shape) == left.shape[0] * right.shape[1]
       else {
-        throw broken("factors of shapes \(left.shape) and \(right.shape) do not make '\(name)' of shape \(record.shape)")
+        throw broken(
+          "factors of shapes \(left.shape) and \(right.shape) do not make '\(name)' of shape \(record.shape)")
       }
-      guard left.type.isFloatingPoint && right.type.isFloatingPoint else { throw broken("'\(name)' is not of fractions") }
+      guard left.type.isFloatingPoint && right.type.isFloatingPoint else {
+        throw broken("'\(name)' is not of fractions")
+      }
     }
     return factors
   }

@@ -20,9 +20,18 @@ struct Apus: ParsableCommand {
         apus show weibull                     what one method needs, and gives
         apus run weibull weights=model.safetensors -o fit.csv
         apus reproduce weibull                the paper's claim, executed
+
+      On whole checkpoints:
+
+        apus inspect model.safetensors        norms, ranks, spectra, Weibull shape
+        apus compress model.safetensors --method welore --ratio 0.5 -o small.safetensors
+        apus compare model.safetensors small.safetensors
       """,
     version: version,
-    subcommands: [MethodsCommand.self, ShowCommand.self, RunCommand.self, ReproduceCommand.self])
+    subcommands: [
+      MethodsCommand.self, ShowCommand.self, RunCommand.self, ReproduceCommand.self, InspectCommand.self,
+      CompressCommand.self, CompareCommand.self, TourCommand.self,
+    ])
 
   static func main() async {
     let interruption = Interruption()

@@ -4,9 +4,10 @@ import Tensors
 
 /// What a report says about how it came about.
 enum Provenance {
-  static func facts(seconds: Double, seed: UInt64) -> [Fact] {
-    [
-      Fact("Apus", Apus.version), Fact("Seed", "\(seed)"), Fact("Seconds", (seconds * 100).rounded() / 100),
+  static func facts(seconds: Double, seed: UInt64? = nil) -> [Fact] {
+    let seed = seed.map { [Fact("Seed", "\($0)")] } ?? []
+    return [Fact("Apus", Apus.version)] + seed + [
+      Fact("Seconds", (seconds * 100).rounded() / 100),
       Fact("Threads", threadCount), Fact("Date", day),
       Fact("System", ProcessInfo.processInfo.operatingSystemVersionString),
     ]

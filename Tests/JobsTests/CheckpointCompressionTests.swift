@@ -3,12 +3,13 @@ import FileFormats
 import Foundation
 import Jobs
 import LinearAlgebra
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct CheckpointCompressionTests {
-  private func job(_ id: String, _ budget: CompressionBudget, isDense: Bool = false) throws -> CheckpointCompressionJob {
+  private func job(_ id: String, _ budget: CompressionBudget, isDense: Bool = false) throws -> CheckpointCompressionJob
+  {
     CheckpointCompressionJob(
       method: id, compressor: try CheckpointMethods.compressor(id), budget: budget, isDense: isDense)
   }
@@ -25,14 +26,16 @@ import Testing
     #expect(output.checkpoint.parameterCount == result.parametersAfter)
     #expect(output.checkpoint.metadata["format"] == "pt" && output.checkpoint.metadata["apus.method"] == id)
     for row in result.rows {
-      let before = try input.tensor(named: row.name), after = try output.tensor(named: row.name)
+      let before = try input.tensor(named: row.name)
+      let after = try output.tensor(named: row.name)
       let error = Double((before - after).frobeniusNorm() / before.frobeniusNorm())
       #expect(abs(error - row.relativeError) < 1e-5, "\(row.name)")
       #expect(row.rank == nil || row.relativeError > 0)
       if let rank = row.rank, row.sharedWith == 0 {
         // Nothing of this rank is nearer (Eckart and Young).
         let values = try before.singularValues().scalars
-        let tail = values[rank...].reduce(0) { $0 + $1 * $1 }, all = values.reduce(0) { $0 + $1 * $1 }
+        let tail = values[rank...].reduce(0) { $0 + $1 * $1 }
+        let all = values.reduce(0) { $0 + $1 * $1 }
         #expect(abs(error - Double((tail / all).squareRoot())) < 1e-4, "\(row.name)")
       }
     }
@@ -79,7 +82,8 @@ import Testing
     let output = try FactoredCheckpoint(scratch.file("small.safetensors"))
     #expect(output.entries.allSatisfy { $0.type == .bfloat16 || $0.name == "position_ids" })
     for row in result.rows {
-      let before = try input.tensor(named: row.name), after = try output.tensor(named: row.name)
+      let before = try input.tensor(named: row.name)
+      let after = try output.tensor(named: row.name)
       // Rounding each factor to eight bits adds about 2^-9 of each.
       let error = Double((before - after).frobeniusNorm() / before.frobeniusNorm())
       #expect(abs(error - row.relativeError) < 0.01, "\(row.name)")
@@ -88,7 +92,8 @@ import Testing
 
   @Test func aCompressedCheckpointCanBeCompressedAgain() throws {
     let scratch = try Scratch()
-    let first = scratch.file("first.safetensors"), second = scratch.file("second.safetensors")
+    let first = scratch.file("first.safetensors")
+    let second = scratch.file("second.safetensors")
     _ = try job("svd", .keepingParameters(0.6)).run(FactoredCheckpoint(scratch.checkpoint()), to: first)
     let result = try job("svd", .keepingParameters(0.3)).run(FactoredCheckpoint(first), to: second)
     #expect(result.plan.keptFraction <= 0.3)

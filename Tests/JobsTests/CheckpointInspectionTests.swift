@@ -74,7 +74,8 @@ import Testing
 
   @Test func factorsThatLieAreRefused() throws {
     let scratch = try Scratch()
-    let left = Tensor<Float>.ones([4, 2]), right = Tensor<Float>.ones([2, 3])
+    let left = Tensor<Float>.ones([4, 2])
+    let right = Tensor<Float>.ones([2, 3])
     let records = [
       "not json", #"{"w": {"left": "w.left", "right": "gone", "shape": [4, 3]}}"#,
       #"{"w": {"left": "w.left", "right": "w.right", "shape": [3, 4]}}"#,

@@ -20,7 +20,8 @@ final class Scratch: Sendable {
   func checkpoint(_ name: String = "model.safetensors", type: StoredType = .float32) throws -> String {
     var random = RandomStream(seed: 3)
     func weight(_ rows: Int, _ columns: Int, rank: Int) -> Tensor<Float> {
-      let left: Tensor<Float> = random.normal([rows, rank]), right: Tensor<Float> = random.normal([rank, columns])
+      let left: Tensor<Float> = random.normal([rows, rank])
+      let right: Tensor<Float> = random.normal([rank, columns])
       return left.matmul(right) * (0.1 / Float(rank).squareRoot()) + random.normal([rows, columns]) * 0.005
     }
     var tensors: [(name: String, tensor: AnyTensor)] = [

@@ -1,6 +1,6 @@
 import LinearAlgebra
-import Tensors
 import Numerics
+import Tensors
 import TestSupport
 import Testing
 

@@ -30,7 +30,7 @@ public struct ReconstructionLadder: Sendable, Hashable {
     let svd = try SingularValueDecomposition(of: matrix)
     let side = min(matrix.rows, matrix.columns)
     for reduction in reductions.sorted(by: >) {
-      let rank = max(1, Int((Double(side) * (1 - reduction)).rounded(.down)))
+      let rank = max(1, Int((Double(side) * (1 - reduction)).rounded()))
       let error = (matrix - svd.reconstructed(rank: rank)).absolute().mean().scalar
       if Double(error) <= threshold { return rank }
     }

@@ -106,10 +106,13 @@ public struct ReportTarget: Sendable {
     if Folder.exists(folder) { _ = try AtomicFile(path) }
   }
 
+  /// Makes the folder, for those who write other files beside the page.
+  public func makeFolder() throws { try Folder.make((path as NSString).deletingLastPathComponent) }
+
   /// Draws and writes the page.
   public func write(_ report: Report) throws {
     let page = report.html()
-    try Folder.make((path as NSString).deletingLastPathComponent)
+    try makeFolder()
     var file = try AtomicFile(path)
     try file.write(page)
     try file.commit()
