@@ -19,7 +19,7 @@ let numerics = Target.Dependency.product(name: "Numerics", package: "swift-numer
 let core: [Target.Dependency] = ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats"]
 let methods: [Target.Dependency] = ["Diagnostics", "Compression"]
 let libraries = [
-  "Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue",
+  "Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue", "Jobs",
 ]
 
 let package = Package(
@@ -55,7 +55,7 @@ let package = Package(
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
 
     // Methods: one module per domain, one file per method.
-    module("Methods", "Diagnostics", ["Tensors", "LinearAlgebra", "SpecialFunctions"]),
+    module("Methods", "Diagnostics", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
     module("Methods", "Compression", ["Tensors", "LinearAlgebra", "SpecialFunctions"]),
 
     // Catalogue: how each method is offered, and what it must show.
@@ -67,18 +67,21 @@ let package = Package(
     module(
       "Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
 
+    // Jobs: what people do with whole checkpoints.
+    .target(name: "Jobs", dependencies: core + methods + ["CatalogueCore"], path: "Sources/Jobs"),
+
     // The command line, and the umbrella for those who import everything.
     .executableTarget(
       name: "ApusCommand",
       dependencies: core + methods + [
-        "Catalogue", "CatalogueCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Catalogue", "CatalogueCore", "Jobs", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/apus"),
-    .target(name: "Apus", dependencies: core + methods + ["Catalogue"], path: "Sources/Umbrella"),
+    .target(name: "Apus", dependencies: core + methods + ["Catalogue", "Jobs"], path: "Sources/Umbrella"),
 
     // Ours beside the peers: `make bench`.
     .executableTarget(
-      name: "ApusBenchmarks", dependencies: core + methods, path: "Benchmarks/Runner"),
+      name: "ApusBenchmarks", dependencies: core + methods + ["Jobs"], path: "Benchmarks/Runner"),
 
     // Tests.
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/Support"),
@@ -86,9 +89,10 @@ let package = Package(
     tests("SpecialFunctionsTests", ["SpecialFunctions"]),
     tests("LinearAlgebraTests", ["LinearAlgebra"]),
     tests("FileFormatsTests", ["FileFormats"]),
-    tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra"]),
+    tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
+    tests("JobsTests", ["Jobs", "FileFormats", "Compression", "LinearAlgebra"]),
     tests("CommandTests", ["FileFormats", "ApusCommand"]),
   ],
   swiftLanguageModes: [.v6]

@@ -223,10 +223,147 @@ def read_checkpoint(path):
         total = 0.0
         with safe_open(path, framework="np") as file:
             for name in file.keys():
-                total += float(file.get_tensor(name).sum(dtype=np.float32)) if file.get_tensor(name).dtype == np.float32 else 0
+                tensor = file.get_tensor(name)
+                total += float(tensor.sum()) if tensor.dtype == np.float32 else 0
         return total
 
     return peers(safetensors=with_safetensors)
+
+
+def compress_checkpoint(path):
+    """The same ranks, the same factors, the same file, in plain PyTorch."""
+    from safetensors.torch import load_file, save_file
+
+    def on_torch():
+        result = {}
+        for name, weight in load_file(path).items():
+            if weight.ndim != 2 or "embeddings" in name:
+                result[name] = weight
+                continue
+            m, n = weight.shape
+            rank = int(0.5 * m * n / (m + n))
+            u, s, vt = torch.linalg.svd(weight, full_matrices=False)
+            root = s[:rank].sqrt()
+            result[name + ".left"] = (u[:, :rank] * root).contiguous()
+            result[name + ".right"] = (root[:, None] * vt[:rank]).contiguous()
+        save_file(result, f"{FOLDER}/compressed-by-torch.safetensors")
+
+    return peers(None, on_torch)
+
+
+# Methods
+
+
+def weibull(count, n):
+    from npm_weibull import extract_to_histogram, weibull_fit
+
+    matrices = list(normal((count, n, n), "f32"))
+
+    def with_package():
+        return [weibull_fit(extract_to_histogram(matrix)) for matrix in matrices]
+
+    return {"npm-weibull-py": with_package}
+
+
+def welore(count, n):
+    """The published search: all spectra, then tau in steps of 0.005."""
+    matrices = normal((count, n, n), "f32")
+    t = tensors(matrices)
+
+    def scan(spectra):
+        tau = 0.0
+        while True:
+            ranks = [max(1, int((s >= tau).sum())) for s in spectra]
+            if sum(min(n * n, r * 2 * n) for r in ranks) <= 0.5 * count * n * n:
+                return ranks
+            tau += 0.005
+
+    def on_torch():
+        spectra = []
+        for matrix in t[0]:
+            s = torch.linalg.svdvals(matrix)
+            spectra.append((s / s[0]).numpy())
+        return scan(spectra)
+
+    return peers(None, on_torch)
+
+
+class IncrementalSVD:
+    """Q diag(lambda) Q^T close to M M^T, updated block by block."""
+
+    def __init__(self, block, rank, oversampling=5):
+        self.rank, self.kept = rank, rank + oversampling
+        u, s, _ = np.linalg.svd(block, full_matrices=False)
+        self.q, self.squares = u[:, : self.kept], s[: self.kept] ** 2
+        self.total = float((block * block).sum())
+
+    def error(self):
+        missing = self.total - self.squares[: self.rank].sum()
+        return np.sqrt(max(missing, 0) / self.total)
+
+    def appended(self, block):
+        y = self.q.T @ block
+        r = block - self.q @ y
+        correction = self.q.T @ r
+        r, y = r - self.q @ correction, y + correction
+        q, b = np.linalg.qr(r)
+        small = np.block([[np.diag(self.squares) + y @ y.T, y @ b.T], [b @ y.T, b @ b.T]])
+        values, vectors = np.linalg.eigh(small)
+        top = np.arange(len(values))[::-1][: self.kept]
+        result = object.__new__(IncrementalSVD)
+        result.rank, result.kept = self.rank, self.kept
+        result.q, result.squares = np.hstack([self.q, q]) @ vectors[:, top], np.maximum(values[top], 0)
+        result.total = self.total + float((block * block).sum())
+        return result
+
+
+class RecomputedSVD:
+    """The same by a new decomposition of everything for each block."""
+
+    def __init__(self, block, rank):
+        self.rank, self.blocks = rank, [block]
+        u, self.values, _ = np.linalg.svd(block, full_matrices=False)
+        self.q = u[:, :rank]
+
+    def error(self):
+        squares = self.values**2
+        return np.sqrt(max(1 - squares[: self.rank].sum() / squares.sum(), 0))
+
+    def appended(self, block):
+        result = object.__new__(RecomputedSVD)
+        result.rank, result.q, result.blocks = self.rank, self.q, self.blocks + [block]
+        result.values = np.linalg.svd(np.hstack(result.blocks), compute_uv=False)
+        return result
+
+
+def cluster(blocks, rank, tolerance, state, patience=10):
+    norms = np.array([np.linalg.norm(block) for block in blocks])
+    waiting, clusters, lonely = list(np.argsort(-norms)), [], 0
+    while waiting and lonely < patience:
+        base = waiting.pop(0)
+        current, members = state(blocks[base], rank), [base]
+        residuals = [np.linalg.norm(blocks[i] - current.q @ (current.q.T @ blocks[i])) for i in waiting]
+        for i in [waiting[j] for j in np.argsort(residuals)]:
+            trial = current.appended(blocks[i])
+            if trial.error() > tolerance:
+                break
+            current = trial
+            members.append(i)
+        waiting = [i for i in waiting if i not in members]
+        lonely = lonely + 1 if len(members) == 1 else 0
+        clusters.append(members)
+    return clusters + [[i] for i in waiting]
+
+
+def concat_svd(count, m, n):
+    groups = count // 10
+    bases, mixes = normal((groups, m, n), "f32"), normal((count, n, n), "f32")
+    noise = normal((count, m, n), "f32", 2)
+    blocks = [(bases[i % groups] @ mixes[i] / 16 + noise[i] * np.float32(0.03)).astype(np.float64) for i in range(count)]
+    return {
+        "numpy, incremental": lambda: cluster(blocks, n, 0.15, IncrementalSVD),
+        "numpy, recomputed": lambda: cluster(blocks, n, 0.15, RecomputedSVD),
+    }
 
 
 WORKS = {
@@ -268,6 +405,10 @@ WORKS = {
     "solve": solve,
     "randomized-svd": randomized_svd,
     "read-checkpoint": read_checkpoint,
+    "compress-checkpoint": compress_checkpoint,
+    "weibull": weibull,
+    "welore": welore,
+    "concat-svd": concat_svd,
 }
 
 

@@ -34,7 +34,7 @@ struct Benchmarks {
       let row = try measurement.measure(work, peers: peers, inputs: Inputs(folder: folder), machine: machine)
       let ratio = row.ratio.map { String(format: "%.2f of %@", $0, row.peer ?? "") } ?? row.note ?? "no peer"
       let target = row.bound.map { "  (target \($0))" } ?? ""
-      print("\(work.name): \(String(format: "%.4g", row.ours_ms)) ms, \(ratio)\(target)")
+      print("\(work.name): \(String(format: "%.4g", row.oursMs)) ms, \(ratio)\(target)")
       rows.append(row)
     }
     let versions = try peers?.ask(["versions"]).versions ?? [:]

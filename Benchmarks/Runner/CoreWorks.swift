@@ -16,9 +16,11 @@ func normal<Scalar: RealScalar & StorableScalar>(_ shape: [Int], _ inputs: Input
 }
 
 private func products<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ type: String) -> [Work] {
-  let flops: (Machine) -> Double = { type == "f32" ? $0.flopsSingle : $0.flopsDouble }
-  let square = [32, 64, 256, 1_024, 2_048].map { n in
-    Work("gemm \(type) \(n)", bound: 1.05, floor: { 2e3 * Double(n * n * n) / flops($0) }) { inputs in
+  let isSingle = MemoryLayout<Scalar>.size == 4
+  let square = [32, 64, 256, 1_024, 2_048].map { (n: Int) -> Work in
+    let flops = 2 * Double(n * n * n)
+    let floor: Floor = isSingle ? .flopsSingle(flops) : .flopsDouble(flops)
+    return Work("gemm \(type) \(n)", bound: 1.05, floor: floor) { inputs in
       let a: Tensor<Scalar> = try normal([n, n], inputs)
       let b: Tensor<Scalar> = try normal([n, n], inputs, seed: 2)
       return { keep(a.matmul(b)) }
@@ -46,9 +48,7 @@ private func elementwise<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ 
   let bytes = Double(MemoryLayout<Scalar>.size)
   return functions.flatMap { name, passes, function in
     [10_000, 1_000_000, 10_000_000].map { n in
-      Work(
-        "\(name) \(type) \(n)", bound: 1.0, floor: n > 1_000_000 ? { 1e3 * passes * bytes * Double(n) / $0.bytes } : nil
-      ) {
+      Work("\(name) \(type) \(n)", bound: 1.0, floor: n > 1_000_000 ? .bytes(passes * bytes * Double(n)) : nil) {
         inputs in
         let x: Tensor<Scalar> = try normal([n], inputs).absolute()
         let y: Tensor<Scalar> = try normal([n], inputs, seed: 2)
@@ -99,7 +99,7 @@ private var orders: [Work] {
       let zeros = Tensor<Float>.zeros([1_000_000])
       return { keep(zeros.scatterAdded(x, at: indices)) }
     },
-    Work("transpose f32 4096", bound: 1.0, floor: { 8e3 * 4_096 * 4_096 / $0.bytes }) { inputs in
+    Work("transpose f32 4096", bound: 1.0, floor: .bytes(8 * 4_096 * 4_096)) { inputs in
       let x: Tensor<Float> = try normal([4_096, 4_096], inputs)
       return { keep(x.transposed.dense) }
     },

@@ -4,17 +4,17 @@ import Foundation
 
 struct Row: Codable {
   var work: String
-  var ours_ms: Double
+  var oursMs: Double
   var peer: String?
-  var peer_ms: Double?
+  var peerMs: Double?
   var ratio: Double?
   var bound: Double?
-  var floor_ms: Double?
-  var ours_peak_mb: Double?
-  var peer_peak_mb: Double?
+  var floorMs: Double?
+  var oursPeakMb: Double?
+  var peerPeakMb: Double?
   /// The fastest round of either side: what a quiet moment gives.
-  var ours_min_ms: Double
-  var peer_min_ms: Double?
+  var oursMinMs: Double
+  var peerMinMs: Double?
   var note: String?
 }
 
@@ -91,9 +91,9 @@ struct Measurement {
     let best = peerTimes.min { median($0.value) < median($1.value) }
     let oursMedian = median(Array(ourTimes.dropFirst()))
     return Row(
-      work: work.name, ours_ms: oursMedian, peer: best?.key, peer_ms: best.map { median($0.value) },
-      ratio: best.map { oursMedian / median($0.value) }, bound: work.bound, floor_ms: work.floor?(machine),
-      ours_peak_mb: peak, peer_peak_mb: best.flatMap { peerPeaks[$0.key] }, ours_min_ms: ourTimes.min() ?? 0,
-      peer_min_ms: best?.value.min(), note: note)
+      work: work.name, oursMs: oursMedian, peer: best?.key, peerMs: best.map { median($0.value) },
+      ratio: best.map { oursMedian / median($0.value) }, bound: work.bound, floorMs: work.floor?.time(on: machine),
+      oursPeakMb: peak, peerPeakMb: best.flatMap { peerPeaks[$0.key] }, oursMinMs: ourTimes.min() ?? 0,
+      peerMinMs: best?.value.min(), note: note)
   }
 }

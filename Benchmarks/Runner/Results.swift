@@ -11,6 +11,7 @@ struct Results {
 
   func write(to folder: String) throws {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try write(String(decoding: encoder.encode(rows), as: UTF8.self) + "\n", to: "\(folder)/results.json")
     try write(markdown, to: "\(folder)/RESULTS.md")
@@ -45,11 +46,11 @@ struct Results {
     for row in rows {
       let isMissed = row.ratio.map { ratio in row.bound.map { ratio > $0 } ?? false } ?? false
       let ratio = row.ratio.map { isMissed ? "**\(number($0))**" : number($0) } ?? row.note ?? "-"
-      let fastest = number(row.ours_min_ms) + (row.peer_min_ms.map { " / \(number($0))" } ?? "")
-      let floor = row.floor_ms.map { "\(number($0)) (\(Int((100 * $0 / row.ours_ms).rounded())) %)" } ?? ""
-      let memory = (row.ours_peak_mb.map { number($0) } ?? "-") + (row.peer_peak_mb.map { " / \(number($0))" } ?? "")
+      let fastest = number(row.oursMinMs) + (row.peerMinMs.map { " / \(number($0))" } ?? "")
+      let floor = row.floorMs.map { "\(number($0)) (\(Int((100 * $0 / row.oursMs).rounded())) %)" } ?? ""
+      let memory = (row.oursPeakMb.map { number($0) } ?? "-") + (row.peerPeakMb.map { " / \(number($0))" } ?? "")
       let cells = [
-        row.work, number(row.ours_ms), row.peer ?? "-", row.peer_ms.map(number) ?? "-", ratio,
+        row.work, number(row.oursMs), row.peer ?? "-", row.peerMs.map(number) ?? "-", ratio,
         row.bound.map { "\($0)" } ?? "", fastest, floor, memory,
       ]
       text += "| \(cells.joined(separator: " | ")) |\n"

@@ -8,19 +8,37 @@ struct Work {
   let name: String
   /// The ratio to the best peer's time that is to be reached, if one was set.
   let bound: Double?
-  /// What the machine could do at best, in milliseconds, and of what: measured flops or bytes.
-  var floor: ((Machine) -> Double)?
+  /// What must be done at least.
+  let floor: Floor?
   /// Lays out the input, writes what the peers read, and returns what is timed.
   let prepare: (Inputs) throws -> () throws -> Void
 
   init(
-    _ name: String, bound: Double?, floor: ((Machine) -> Double)? = nil,
+    _ name: String, bound: Double?, floor: Floor? = nil,
     _ prepare: @escaping (Inputs) throws -> () throws -> Void
   ) {
     self.name = name
     self.bound = bound
     self.floor = floor
     self.prepare = prepare
+  }
+}
+
+/// The least that a piece of work can cost.
+enum Floor {
+  /// Floating-point operations.
+  case flopsSingle(Double)
+  case flopsDouble(Double)
+  /// Bytes read plus written.
+  case bytes(Double)
+
+  /// Milliseconds, at the rates of this machine.
+  func time(on machine: Machine) -> Double {
+    switch self {
+    case .flopsSingle(let count): 1e3 * count / machine.flopsSingle
+    case .flopsDouble(let count): 1e3 * count / machine.flopsDouble
+    case .bytes(let count): 1e3 * count / machine.bytes
+    }
   }
 }
 

@@ -20,9 +20,18 @@ struct Apus: ParsableCommand {
         apus show weibull                     what one method needs, and gives
         apus run weibull weights=model.safetensors -o fit.csv
         apus reproduce weibull                the paper's claim, executed
+
+      On whole checkpoints:
+
+        apus inspect model.safetensors        norms, ranks, spectra, Weibull shape
+        apus compress model.safetensors --method welore --ratio 0.5 -o small.safetensors
+        apus compare model.safetensors small.safetensors
       """,
     version: version,
-    subcommands: [MethodsCommand.self, ShowCommand.self, RunCommand.self, ReproduceCommand.self])
+    subcommands: [
+      MethodsCommand.self, ShowCommand.self, RunCommand.self, ReproduceCommand.self, InspectCommand.self,
+      CompressCommand.self, CompareCommand.self, TourCommand.self,
+    ])
 
   static func main() async {
     let interruption = Interruption()
@@ -37,13 +46,14 @@ struct Apus: ParsableCommand {
   /// Runs the command that was typed, and tells how it went on the standard error stream.
   private static func perform() -> Int32 {
     do {
+      try checkCommand(CommandLine.arguments.dropFirst().first)
       var command = try parseAsRoot()
       try command.run()
       return Console.isOutputComplete ? 0 : 2
     } catch let code as ExitCode {
       return code.rawValue
     } catch is CancellationError {
-      Console.complain("interrupted, nothing was written")
+      Console.complain("interrupted, no file was written")
       return 2
     } catch let error as UsageError {
       Console.complain(error.description)
@@ -53,6 +63,15 @@ struct Apus: ParsableCommand {
     }
   }
 
+  /// Throws when the first word is meant as a command and is none.
+  private static func checkCommand(_ word: String?) throws {
+    guard let word, !word.hasPrefix("-") else { return }
+    let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+    if known.contains(word) { return }
+    let suggestion = nearest(to: word, among: known).map { "did you mean '\($0)'? " } ?? ""
+    throw UsageError("there is no command '\(word)'; \(suggestion)`apus --help` lists all")
+  }
+
   /// The parser's own messages, and the descriptions of all other errors.
   private static func report(_ error: any Error) -> Int32 {
     if exitCode(for: error) == .success {
@@ -60,8 +79,16 @@ struct Apus: ParsableCommand {
       return 0
     }
     let isFromParser = exitCode(for: error) == .validationFailure
-    let message = isFromParser ? fullMessage(for: error) : Console.sentence(for: error)
-    Console.complain(message.hasPrefix("Error: ") ? String(message.dropFirst(7)) : message)
+    Console.complain(isFromParser ? sentence(ofParser: fullMessage(for: error)) : Console.sentence(for: error))
     return 2
+  }
+
+  /// The first line of the parser's message, and where to read on.
+  private static func sentence(ofParser message: String) -> String {
+    var line = message.prefix { $0 != "\n" }
+    if line.hasPrefix("Error: ") { line = line.dropFirst(7) }
+    let first = line.prefix(1).lowercased() + line.dropFirst()
+    let command = CommandLine.arguments.dropFirst().first.map { $0.hasPrefix("-") ? "" : " \($0)" } ?? ""
+    return first + (first.hasSuffix("?") ? " " : "; ") + "`apus\(command) --help` shows the usage"
   }
 }

@@ -12,6 +12,7 @@ enum Console {
   /// Prints text, and a line feed if it does not end in one.
   static func print(_ text: String) {
     ProgressLine.shared.clear()
+    let text = visible(text, keepingLines: true)
     let code = write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO)
     guard code != 0, code != EPIPE, !lostOutput.exchange(true, ordering: .relaxed) else { return }
     complain("cannot write to the standard output: \(String(cString: strerror(code)))")
@@ -20,13 +21,25 @@ enum Console {
   /// One sentence on the standard error stream.
   static func complain(_ sentence: String) {
     ProgressLine.shared.clear()
-    _ = write("apus: \(sentence)\n", to: STDERR_FILENO)
+    _ = write("apus: \(visible(sentence, keepingLines: false))\n", to: STDERR_FILENO)
+  }
+
+  /// Text in which names from a person's files cannot steer the terminal.
+  private static func visible(_ text: String, keepingLines: Bool) -> String {
+    let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
+      if scalar.properties.generalCategory != .control || (keepingLines && scalar == "\n") { return scalar }
+      return scalar == "\n" || scalar == "\t" ? " " : "\u{FFFD}"
+    }
+    return String(String.UnicodeScalarView(scalars))
   }
 
   /// An error as one sentence.
   static func sentence(for error: any Error) -> String {
     (error as? CocoaError)?.localizedDescription ?? "\(error)"
   }
+
+  /// Whether a person reads the output, rather than a program.
+  static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
   /// The width of the terminal that `descriptor` shows, or a comfortable one.
   static func width(of descriptor: Int32 = STDOUT_FILENO) -> Int {

@@ -1,3 +1,4 @@
+import CatalogueCore
 @preconcurrency import Dispatch
 import FileFormats
 import Foundation
@@ -50,6 +51,8 @@ final class Interruption: Sendable {
       cancel?()
     } else {
       ProgressLine.shared.clear()
+      AtomicFile.removeAllPartials()
+      ScratchFolder.removeAll()
       _exit(128 + number)
     }
   }
@@ -59,6 +62,12 @@ final class Interruption: Sendable {
     let number = state.withLock { $0.signal }
     guard number != 0 else { return }
     signal(number, SIG_DFL)
+    // Dispatch has blocked the signal in order to wait for it.
+    var only = sigset_t()
+    sigemptyset(&only)
+    sigaddset(&only, number)
+    pthread_sigmask(SIG_UNBLOCK, &only, nil)
     raise(number)
+    _exit(128 + number)
   }
 }

@@ -6,9 +6,9 @@ struct MethodsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "methods", abstract: "List all methods: id, module, status and title.",
     discussion: """
-      For example, the ids of all methods that work, one a line:
+      For example, the methods that work:
 
-        apus methods --json | jq -r '.[] | select(.status == "works") | .id'
+        apus methods | grep works
       """)
 
   @Flag(help: "Print JSON: an array of objects with id, module, title and status.")
@@ -21,6 +21,7 @@ struct MethodsCommand: ParsableCommand {
     let working = Catalogue.methods.count
     let closing = "\(Catalogue.entries.count) methods, \(working) of them work. More about one: apus show ID"
     let report = Report(title: "", sections: [.init(id: "", title: "", blocks: [.table(table), .text(closing)])])
-    Console.print(report.text(width: Console.width()))
+    // Lines that another program reads are not broken.
+    Console.print(report.text(width: Console.isTerminal ? Console.width() : 1000))
   }
 }

@@ -22,7 +22,7 @@ struct ReproduceCommand: ParsableCommand {
   @Flag(help: "The full size of each experiment, instead of the quick one.")
   var full = false
 
-  @Option(help: "The seed of everything random.")
+  @Option(help: ArgumentHelp("The seed of everything random.", valueName: "n"))
   var seed: UInt64 = ClaimSettings().seed
 
   @Flag(help: "Print JSON: an array with one object a method.")
@@ -33,20 +33,40 @@ struct ReproduceCommand: ParsableCommand {
 
   func run() throws {
     let methods = try chosenMethods()
+    let reportTarget = try report.map { try ReportTarget(folder: $0) }
     var reproductions: [Reproduction] = []
+    var sections: [Report.Section] = []
     for (i, method) in methods.enumerated() {
       let card = method.card
       let title = methods.count == 1 ? card.id : "\(card.id) (\(i + 1) of \(methods.count))"
       let progress = ProgressLine.shared.start(title)
       let reproduction = try Reproduction(of: method, ClaimSettings(isFull: full, seed: seed, progress: progress))
       reproductions.append(reproduction)
+      sections.append(Report.Section(reproduction, card))
       if !json {
-        let page = Report(title: "", sections: [Report.Section(reproduction, card)])
-        Console.print(page.text(width: Console.width()))
+        let page = Report(title: "", sections: [sections[i]])
+        Console.print((i == 0 ? "" : "\n") + page.text(width: Console.width()))
       }
     }
     if json { Console.print(JSONValue.array(reproductions.map(\.json)).text) }
-    guard reproductions.allSatisfy(\.passed) else { throw ExitCode(1) }
+    let failed = reproductions.filter { !$0.passed }.map(\.id)
+    if !json, methods.count > 1 {
+      let held = "\(methods.count - failed.count) of \(methods.count) claims hold"
+      Console.print("\n" + held + (failed.isEmpty ? "" : "; not: " + failed.joined(separator: ", ")))
+    }
+    if let reportTarget {
+      let seconds = reproductions.reduce(0) { $0 + $1.seconds }
+      try reportTarget.write(page(sections, seconds: seconds))
+      if !json { Console.print("written: \(reportTarget.path)") }
+    }
+    guard failed.isEmpty else { throw ExitCode(1) }
+  }
+
+  private func page(_ sections: [Report.Section], seconds: Double) -> Report {
+    Report(
+      title: sections.count == 1 ? "The claim of \(sections[0].id)" : "The claims of \(sections.count) methods",
+      subtitle: "What each paper says against what was measured here, at \(full ? "full" : "quick") size.",
+      sections: sections, provenance: Provenance.facts(seconds: seconds, seed: seed))
   }
 
   private func chosenMethods() throws -> [any CataloguedMethod] {

@@ -7,13 +7,13 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Run a method on your own files.",
     usage: "apus run <id> name=file ... [--parameter value ...] [-o <path>] [--seed <n>] [--report <dir>] [--json]",
     discussion: """
-      Inputs are given as name=file (.npy, .npz, .safetensors, .csv, .tsv, .mtx), parameters as --name value; \
-      `apus show ID` lists both. For example:
+      Inputs are given as name=file (.npy, .npz, .safetensors, .csv, .tsv, .mtx; FILE#NAME is one array of several), \
+      parameters as --name value; `apus show ID` lists both. For example:
 
-        apus run weibull weights=model.safetensors --trim middle80 -o fit.csv
+        apus run weibull weights=model.safetensors -o fit.csv
 
-      The path after -o decides how results are written: .npy or .csv for a single array, .npz or .safetensors for any \
-      number; any other name is a folder.
+      The name after -o decides how arrays are written: .npy, .csv, .tsv or .mtx for a single one, .npz or .safetensors \
+      for any number; a name without an ending is a folder.
       """)
 
   @Argument(help: "The method's id, as `apus methods` lists it.")
@@ -24,28 +24,44 @@ struct RunCommand: ParsableCommand {
     help: ArgumentHelp("The method's inputs and parameters.", valueName: "name=file | --parameter value"))
   var words: [String] = []
 
-  @Option(name: [.short, .long], help: "Where the resulting arrays go.")
+  @Option(name: [.short, .long], help: ArgumentHelp("Where the resulting arrays go.", valueName: "path"))
   var output: String?
 
-  @Option(help: "The seed of everything random.")
+  @Option(help: ArgumentHelp("The seed of everything random.", valueName: "n"))
   var seed: UInt64 = ClaimSettings().seed
 
-  @Option(help: ArgumentHelp("Also write report.html to this folder.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Also write report.html, with plots, to this folder.", valueName: "dir"))
   var report: String?
 
-  @Flag(help: "Print the summary and tables as JSON.")
+  @Flag(help: "Print the summary and the tables as JSON.")
   var json = false
 
   func run() throws {
     let method = try Catalogue.method(id)
     let card = method.card
+    let outputTarget = try output.map { try OutputTarget($0, for: card) }
+    let reportTarget = try report.map { try ReportTarget(folder: $0) }
     let progress = ProgressLine.shared.start(id)
     let request = try RunRequest(card, words, seed: seed, progress: progress)
+
     let start = ContinuousClock.now
     let outcome = try method.run(request)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    if json { return Console.print(outcome.json(id: id, seconds: seconds, writtenTo: output).text) }
-    let page = Report(title: "", sections: [Report.Section(outcome, card)])
-    Console.print(page.text(width: Console.width()))
+    let summary = outcome.json(id: id, seconds: seconds, writtenTo: output)
+    try outputTarget?.write(outcome, summary: summary)
+
+    let section = Report.Section(outcome, card)
+    try reportTarget?.write(page(section, seconds: seconds))
+    if json { return Console.print(summary.text) }
+    Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
+    for path in [output, reportTarget?.path].compactMap(\.self) { Console.print("written: \(path)") }
+  }
+
+  private func page(_ section: Report.Section, seconds: Double) -> Report {
+    var section = section
+    section.blocks.append(.command(CommandLine.typed))
+    return Report(
+      title: "Run of \(id)", subtitle: section.title, sections: [section],
+      provenance: Provenance.facts(seconds: seconds, seed: seed))
   }
 }

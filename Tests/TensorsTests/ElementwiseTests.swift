@@ -103,7 +103,9 @@ import Testing
     let x = Tensor<Int>([7, -7, .max])
     #expect((x / 2).scalars == [3, -3, .max / 2])
     #expect((x + 1).scalars == [8, -6, .min])
-    #expect(x.remainder(dividingBy: Tensor<Int>(4)).scalars == [3, -3, 3])
+    #expect(x.modulo(4).scalars == [3, 1, 3])
+    #expect(x.modulo(-4).scalars == [-1, -3, -1])
+    #expect(Tensor<Double>([7, -7, 0.5]).modulo(4).scalars == [3, 1, 0.5])
     #expect(x.maximum(0).scalars == [7, 0, .max])
   }
 

@@ -109,6 +109,9 @@ public struct ClaimSettings: Sendable {
     self.progress = progress
   }
 
+  /// The stream of random numbers that belongs to the seed.
+  public var random: RandomStream { RandomStream(seed: seed) }
+
   /// One of two sizes of an experiment.
   public func size<Value>(quick: Value, full: Value) -> Value { isFull ? full : quick }
 }

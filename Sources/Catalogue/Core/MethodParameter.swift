@@ -167,13 +167,17 @@ extension Array: ParameterValue where Element: ParameterValue {
   public static var wanted: String { "values separated by commas, each \(Element.wanted)" }
   public init?(parsing text: String) {
     var values: [Element] = []
+    if text == "none" {
+      self = values
+      return
+    }
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       guard let value = Element(parsing: String(part)) else { return nil }
       values.append(value)
     }
     self = values
   }
-  public var text: String { map(\.text).joined(separator: ",") }
+  public var text: String { isEmpty ? "none" : map(\.text).joined(separator: ",") }
   public var json: JSONValue { .array(map(\.json)) }
   public var magnitudes: [Double] { flatMap(\.magnitudes) }
 }

@@ -1,3 +1,4 @@
+public import FileFormats
 public import Tensors
 
 /// What a run gives back: arrays to write, a summary to print, and what a report shows.

@@ -1,3 +1,4 @@
+import FileFormats
 public import Tensors
 
 /// A person's data and settings for one run of a method, read and checked against its card.
@@ -12,7 +13,7 @@ public struct RunRequest: Sendable {
   /// The seed of everything random; the same one gives the same numbers.
   public let seed: UInt64
   public let progress: WorkProgress
-  private let arrays: [String: AnyTensor]
+  private let arrays: [String: InputArray]
   private let collections: [String: TensorCollection]
   private let values: [String: any ParameterValue]
 
@@ -24,7 +25,7 @@ public struct RunRequest: Sendable {
     _ card: MethodCard, _ words: [String], seed: UInt64 = 1, progress: WorkProgress = .silent
   ) throws {
     let arguments = try RunArguments(words, for: card)
-    var arrays: [String: AnyTensor] = [:]
+    var arrays: [String: InputArray] = [:]
     var collections: [String: TensorCollection] = [:]
     var bindings = ShapePattern.Bindings()
     for input in card.inputs {
@@ -32,10 +33,7 @@ public struct RunRequest: Sendable {
       switch input.kind {
       case .tensors: collections[input.name] = try TensorCollection(paths: files, of: input.name)
       case .array(let pattern):
-        let array = try readArray(files[0], of: input.name)
-        if let wanted = pattern.mismatch(of: array.shape, input: input.name, bindings: &bindings) {
-          throw InvalidArgument(input.name, found: "shape \(array.shape)", wanted: wanted)
-        }
+        let array = try InputArray(readArray(files[0]), named: input.name, pattern, &bindings)
         arrays[input.name] = array
       }
     }
@@ -47,12 +45,19 @@ public struct RunRequest: Sendable {
     self.values = arguments.values
   }
 
+  /// The stream of random numbers that belongs to the seed.
+  public var random: RandomStream { RandomStream(seed: seed) }
+
   /// The value of a parameter: what was given, or its default.
   public subscript<Value: ParameterValue>(_ parameter: MethodParameter<Value>) -> Value {
     precondition(
       card.parameters.contains { $0.name == parameter.name },
       "the card of '\(card.id)' does not list parameter '\(parameter.name)'")
-    return values[parameter.name] as? Value ?? parameter.defaultValue
+    guard let given = values[parameter.name] else { return parameter.defaultValue }
+    guard let value = given as? Value else {
+      preconditionFailure("parameter '\(parameter.name)' has another type on the card of '\(card.id)'")
+    }
+    return value
   }
 
   /// Whether a value was given for the parameter, rather than left at its default.
@@ -95,7 +100,7 @@ public struct RunRequest: Sendable {
   }
 
   /// Labels, counts or positions: an array of whole numbers.
-  public func integers(_ input: MethodInput) throws -> Tensor<Int> { try stored(input).asInt(input.name) }
+  public func integers(_ input: MethodInput) throws -> Tensor<Int> { try stored(input).asInt() }
 
   /// The named arrays of a required input, each read when it is asked for.
   public func tensors(_ input: MethodInput) -> TensorCollection {
@@ -103,7 +108,7 @@ public struct RunRequest: Sendable {
     return collection
   }
 
-  private func stored(_ input: MethodInput) -> AnyTensor {
+  private func stored(_ input: MethodInput) -> InputArray {
     guard let array = arrays[input.name] else { preconditionFailure(notThere(input, "an array")) }
     return array
   }
@@ -112,4 +117,30 @@ public struct RunRequest: Sendable {
   private func notThere(_ input: MethodInput, _ kind: String) -> String {
     "input '\(input.name)' of '\(card.id)' was not given as \(kind); ask isGiven before reading an optional input"
   }
+}
+
+/// An array that fits the shape on the card.
+private struct InputArray: Sendable {
+  private let tensor: AnyTensor
+  private let shape: [Int]
+  private let name: String
+
+  /// A file with one row or one column is a vector where a vector is wanted: text files know matrices only.
+  init(_ tensor: AnyTensor, named name: String, _ pattern: ShapePattern, _ bindings: inout ShapePattern.Bindings) throws
+  {
+    var shape = tensor.shape
+    if let wanted = pattern.mismatch(of: shape, input: name, bindings: &bindings) {
+      let isLine = shape.count == 2 && shape.contains(1)
+      guard isLine, pattern.mismatch(of: [tensor.count], input: name, bindings: &bindings) == nil else {
+        throw InvalidArgument(name, found: "shape \(tensor.shape)", wanted: wanted)
+      }
+      shape = [tensor.count]
+    }
+    self.tensor = tensor
+    self.shape = shape
+    self.name = name
+  }
+
+  func real<Scalar: RealScalar>(as type: Scalar.Type) -> Tensor<Scalar> { tensor.real(as: type).reshaped(shape) }
+  func asInt() throws -> Tensor<Int> { try tensor.asInt(name).reshaped(shape) }
 }

@@ -57,6 +57,15 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
     (self.left, self.values, self.right) = (left, values, right)
   }
 
+  /// Gives vectors from elsewhere the standard signs.
+  init(standardizing left: Tensor<Scalar>, values: Tensor<Scalar>, right: Tensor<Scalar>) {
+    var rows = right.transposed
+    let signs = rows.withUnsafeMutableBuffer {
+      standardizeSigns($0.baseAddress!, count: right.columns, length: right.rows)
+    }
+    self.init(left: left * Tensor(signs), values: values, right: rows.transposed)
+  }
+
   /// The number of singular values that count as not zero: those above `tolerance` times the largest.
   ///
   /// The default is the precision times the larger extent: what rounding alone can make of a zero.

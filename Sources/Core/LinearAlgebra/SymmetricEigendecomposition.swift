@@ -16,7 +16,7 @@ public struct SymmetricEigendecomposition<Scalar: LinearScalar>: Sendable {
   /// - Complexity: O(n³) time; O(n²) memory.
   public init(of matrix: Tensor<Scalar>) throws {
     var work = try matrix.validSymmetric()
-    values = try eigenvalues(of: &work, replacingByVectors: true)
+    values = try iterate(&work, replacingByVectors: true)
     // The eigenvectors arrive as rows.
     vectors = work.transposed
   }
@@ -46,12 +46,12 @@ extension Tensor where Scalar: LinearScalar {
   /// - Throws: `InvalidArgument` unless this is symmetric and finite; `DecompositionError.notConverged`.
   public func symmetricEigenvalues() throws -> Tensor {
     var work = try validSymmetric()
-    return try eigenvalues(of: &work, replacingByVectors: false)
+    return try iterate(&work, replacingByVectors: false)
   }
 }
 
-private func eigenvalues<Scalar: LinearScalar>(
-  of matrix: inout Tensor<Scalar>, replacingByVectors: Bool
+private func iterate<Scalar: LinearScalar>(
+  _ matrix: inout Tensor<Scalar>, replacingByVectors: Bool
 ) throws -> Tensor<Scalar> {
   let size = matrix.rows
   guard size > 0 else { return .zeros([0]) }

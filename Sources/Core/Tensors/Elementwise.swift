@@ -210,10 +210,11 @@ extension Tensor where Scalar: NumericScalar {
     }
   }
 
-  /// The remainder of the division cut towards zero, with the sign of this tensor: C's `%` and `fmod`.
-  public func remainder(dividingBy other: Tensor) -> Tensor {
-    Tensor.apply(.remainder, withoutDerivative, other.withoutDerivative)
+  /// What is left over after the division rounded down, with the divisor's sign: Python's `%`.
+  public func modulo(_ divisor: Tensor) -> Tensor {
+    Tensor.apply(.modulo, withoutDerivative, divisor.withoutDerivative)
   }
+  public func modulo(_ divisor: Scalar) -> Tensor { modulo(Tensor(divisor)) }
 }
 
 // MARK: Functions of real numbers

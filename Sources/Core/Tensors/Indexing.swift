@@ -1,5 +1,7 @@
 // Gathering and scattering by integer indices.
 
+import CVectorKernels
+
 extension Tensor {
   /// The slices at `indices` along `axis`: shape [.., n, ..] becomes [.., indices' shape, ..].
   ///
@@ -29,7 +31,9 @@ extension Tensor {
           let target = to.mutable + block * count * inner
           let origin = from.pointer + block * extent * inner
           if inner == 1 {
-            for i in range { target[i] = origin[at.pointer[i]] }
+            apus_gather(
+              MemoryLayout<Scalar>.stride, origin, at.pointer + range.lowerBound, target + range.lowerBound, range.count
+            )
           } else {
             for i in range { (target + i * inner).update(from: origin + at.pointer[i] * inner, count: inner) }
           }
@@ -72,11 +76,14 @@ extension Tensor {
     return rows.gathered(flat.flattened).reshaped(at.shape).exchangingAxes(axis, -1)
   }
 
-  private func requireIndices(_ indices: Tensor<Int>, below extent: Int) {
+  func requireIndices(_ indices: Tensor<Int>, below extent: Int) {
     indices.withUnsafeBuffer { indices in
-      for index in indices where index < 0 || index >= extent {
-        preconditionFailure("index \(index) is out of range of an axis of extent \(extent) of shape \(shape)")
-      }
+      guard let start = indices.baseAddress else { return }
+      let bad = apus_first_index_out_of_range(start, indices.count, extent)
+      precondition(
+        bad == indices.count,
+        "index \(indices[min(bad, indices.count - 1)]) is out of range of an axis of extent "
+          + "\(extent) of shape \(shape)")
     }
   }
 
@@ -95,28 +102,33 @@ extension NumericScalar {
     let extent = target.shape[axis]
     let outer = target.shape[..<axis].reduce(1, *)
     let inner = target.shape[(axis + 1)...].reduce(1, *)
+    target.requireIndices(indices.dense, below: extent)
     result.withUnsafeMutableBuffer { buffer in
       values.withUnsafeBuffer { values in
         indices.withUnsafeBuffer { indices in
-          for index in indices {
-            precondition(0 <= index && index < extent, "index \(index) is out of range of an axis of extent \(extent)")
-          }
-          guard let to = buffer.baseAddress, let from = values.baseAddress else { return }
+          guard let to = buffer.baseAddress, let from = values.baseAddress, let at = indices.baseAddress else { return }
           for block in 0..<outer {
-            for (i, index) in indices.enumerated() {
-              let place = to + (block * extent + index) * inner
-              let addend = from + (block * indices.count + i) * inner
-              if inner == 1 {
-                place.pointee += addend.pointee
-              } else {
-                apply(.add, place, strideA: 1, addend, strideB: 1, place, count: inner)
-              }
+            let place = to + block * extent * inner
+            let addends = from + block * indices.count * inner
+            if inner == 1 {
+              scatterAdd(addends, at: at, place, count: indices.count)
+              continue
+            }
+            for i in 0..<indices.count {
+              let row = place + at[i] * inner
+              apply(.add, row, strideA: 1, addends + i * inner, strideB: 1, row, count: inner)
             }
           }
         }
       }
     }
     return result
+  }
+
+  public static func scatterAdd(
+    _ values: UnsafePointer<Self>, at indices: UnsafePointer<Int>, _ result: UnsafeMutablePointer<Self>, count: Int
+  ) {
+    for i in 0..<count { result[indices[i]] += values[i] }
   }
 }
 

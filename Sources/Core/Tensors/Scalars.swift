@@ -46,6 +46,13 @@ public protocol NumericScalar: TensorScalar, Numeric, Comparable {
     _ reduction: Reduction, _ a: UnsafePointer<Self>, stride: Int, _ result: UnsafeMutablePointer<Self>, count: Int)
   /// The first smallest or largest of `count` >= 1 elements; the first NaN if there is one.
   static func indexOfExtreme(largest: Bool, _ a: UnsafePointer<Self>, stride: Int, count: Int) -> Int
+  /// Puts a row in order, NaN last (first when descending).
+  static func sort(_ row: UnsafeMutablePointer<Self>, count: Int, descending: Bool)
+  /// The positions that put a row in order; equal elements keep theirs.
+  static func argsort(_ row: UnsafePointer<Self>, count: Int, descending: Bool, _ result: UnsafeMutablePointer<Int>)
+  /// result[indices[i]] += values[i], in order.
+  static func scatterAdd(
+    _ values: UnsafePointer<Self>, at indices: UnsafePointer<Int>, _ result: UnsafeMutablePointer<Self>, count: Int)
   /// Nearest value of this type; fractions are cut towards zero, values out of range are clamped.
   init(clamping value: Double)
   var asDouble: Double { get }
@@ -71,7 +78,7 @@ where RawSignificand: FixedWidthInteger {
 
 /// Element-wise operations of two arguments.
 public enum BinaryOperation: UInt32, Sendable {
-  case add, subtract, multiply, divide, power, minimum, maximum, atan2, hypot, remainder, copySign
+  case add, subtract, multiply, divide, power, minimum, maximum, atan2, hypot, modulo, copySign
 }
 
 /// Element-wise operations of one argument.
@@ -163,10 +170,11 @@ extension IntegerScalar {
         precondition(b != 0, "division of a Tensor<\(Self.name)> by zero")
         return a.dividedReportingOverflow(by: b).partialValue
       }
-    case .remainder:
+    case .modulo:
       loop { a, b in
-        precondition(b != 0, "remainder of a Tensor<\(Self.name)> by zero")
-        return a.remainderReportingOverflow(dividingBy: b).partialValue
+        precondition(b != 0, "a Tensor<\(Self.name)> modulo zero")
+        let rest = a.remainderReportingOverflow(dividingBy: b).partialValue
+        return rest != 0 && (rest < 0) != (b < 0) ? rest &+ b : rest
       }
     case .minimum: loop(Swift.min)
     case .maximum: loop(Swift.max)

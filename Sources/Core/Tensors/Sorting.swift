@@ -112,17 +112,12 @@ extension NumericScalar {
   @inline(__always)
   fileprivate static func precedes(_ a: Self, _ b: Self) -> Bool { a < b || (b != b && a == a) }
 
-  @specialized(where Self == Float)
-  @specialized(where Self == Double)
-  fileprivate static func sort(_ row: UnsafeMutablePointer<Self>, count: Int, descending: Bool) {
+  public static func sort(_ row: UnsafeMutablePointer<Self>, count: Int, descending: Bool) {
     var buffer = UnsafeMutableBufferPointer(start: row, count: count)
-    buffer.sort(by: precedes)
-    if descending { buffer.reverse() }
+    buffer.sort(by: descending ? { precedes($1, $0) } : precedes)
   }
 
-  @specialized(where Self == Float)
-  @specialized(where Self == Double)
-  fileprivate static func argsort(
+  public static func argsort(
     _ row: UnsafePointer<Self>, count: Int, descending: Bool, _ result: UnsafeMutablePointer<Int>
   ) {
     var order = UnsafeMutableBufferPointer(start: result, count: count)

@@ -1,5 +1,7 @@
 // Other readings of the same memory: shapes, transposes, broadcasts. None of them copies, but for a reshape of a view.
 
+import CVectorKernels
+
 extension Tensor {
   /// A view of the same storage.
   private func view(_ shape: [Int], _ strides: [Int], offset: Int? = nil) -> Tensor {
@@ -233,7 +235,7 @@ extension Tensor {
         if step == 1 && valueStep == 1 {
           to.update(from: from, count: walk.innerCount)
         } else {
-          for i in 0..<walk.innerCount { to[i * step] = from[i * valueStep] }
+          apus_copy_strided(MemoryLayout<Scalar>.stride, from, valueStep, to, step, walk.innerCount)
         }
       }
     }

@@ -16,4 +16,15 @@ public struct WorkProgress: Sendable {
     onReport(completed, total, label)
     try Task.checkCancellation()
   }
+
+  /// The handle for one of several stages that take about as long as each other.
+  public func part(_ index: Int, of count: Int) -> WorkProgress {
+    let whole = onReport
+    return WorkProgress { completed, total, label in
+      // In thousandths, which leave room for any number of steps inside a stage.
+      let steps = 1_000
+      let done = total > 0 ? Int(Double(steps) * Double(completed) / Double(total)) : 0
+      whole(index * steps + done, count * steps, label)
+    }
+  }
 }

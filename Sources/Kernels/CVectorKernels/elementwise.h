@@ -1,11 +1,11 @@
 // Element-wise kernels, for T = float or double. S(name) is name_f32 or name_f64, F(name) the C library's function,
-// V(name) a vectorisable function in f64.
+// V(name) a vectorisable function in f64, EXP and LOG those in T.
 //
 // Every operation is one loop over contiguous arrays, compiled for each instruction set; a scalar operand has a loop of
-// its own, and other strides are gathered block by block. So an element's value never depends on strides or position.
+// its own, and other strides are gathered block by block. So an element's value never depends on its position.
 #include "CVectorKernels.h"
 #include "dispatch.h"
-#include "functions.h"
+#include "functions_single.h"
 
 enum { block = 512 };
 
@@ -21,32 +21,32 @@ static void S(fill)(T value, T *result, size_t count) {
 
 typedef void (*S(unary_loop))(const T *a, T *result, size_t count);
 
-#define UNARY(name, expression)                                                         \
-  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {         \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T x = a[i];                                                                       \
-      result[i] = (T)(expression);                                                      \
-    }                                                                                   \
+#define UNARY(name, expression)                                                                                       \
+  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {                                       \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T x = a[i];                                                                                                     \
+      result[i] = (T)(expression);                                                                                    \
+    }                                                                                                                 \
   }
 
 // A block with an element beyond the vector path takes that element from the C library.
-#define UNARY_WITHIN(name, beyond)                                                      \
-  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {         \
-    for (size_t start = 0; start < count; start += block) {                             \
-      size_t end = count - start < block ? count : start + block;                       \
-      int any = 0;                                                                      \
-      for (size_t i = start; i < end; i++) any |= V(beyond)((double)a[i]);              \
-      if (any) {                                                                        \
-        for (size_t i = start; i < end; i++) {                                          \
-          T x = a[i];                                                                   \
-          result[i] = V(beyond)((double)x) ? F(name)(x) : (T)V(name)((double)x);        \
-        }                                                                               \
-      } else {                                                                          \
-        APUS_VECTORIZE for (size_t i = start; i < end; i++) {                           \
-          result[i] = (T)V(name)((double)a[i]);                                         \
-        }                                                                               \
-      }                                                                                 \
-    }                                                                                   \
+#define UNARY_WITHIN(name, beyond)                                                                                    \
+  APUS_CLONES static void S(name##_loop)(const T *a, T *result, size_t count) {                                       \
+    for (size_t start = 0; start < count; start += block) {                                                           \
+      size_t end = count - start < block ? count : start + block;                                                     \
+      int any = 0;                                                                                                    \
+      for (size_t i = start; i < end; i++) any |= V(beyond)((double)a[i]);                                            \
+      if (any) {                                                                                                      \
+        for (size_t i = start; i < end; i++) {                                                                        \
+          T x = a[i];                                                                                                 \
+          result[i] = V(beyond)((double)x) ? F(name)(x) : (T)V(name)((double)x);                                      \
+        }                                                                                                             \
+      } else {                                                                                                        \
+        APUS_VECTORIZE for (size_t i = start; i < end; i++) {                                                         \
+          result[i] = (T)V(name)((double)a[i]);                                                                       \
+        }                                                                                                             \
+      }                                                                                                               \
+    }                                                                                                                 \
   }
 
 UNARY(negate, -x)
@@ -62,10 +62,10 @@ UNARY(ceil, __builtin_elementwise_ceil(x))
 UNARY(round, __builtin_elementwise_rint(x))
 UNARY(truncate, __builtin_elementwise_trunc(x))
 UNARY(cbrt, V(cbrt)(x))
-UNARY(exp, V(exp)(x))
+UNARY(exp, EXP(x))
 UNARY(exp2, V(exp2)(x))
 UNARY(expm1, V(expm1)(x))
-UNARY(log, V(log)(x))
+UNARY(log, LOG(x))
 UNARY(log2, V(log2)(x))
 UNARY(log10, V(log10)(x))
 UNARY(log1p, V(log1p)(x))
@@ -100,9 +100,23 @@ static const S(unary_loop) S(unary_loops)[] = {
   [APUS_TRUNCATE] = S(truncate_loop),
 };
 
+// The compiler leaves what does not fill a vector to scalar code, which is slow for the longer functions. So the last
+// whole vector is computed again, from a copy, for the operation may be in place.
+static void S(run)(S(unary_loop) loop, bool long_function, const T *a, T *result, size_t count) {
+  enum { width = 16 };
+  size_t rest = count % width;
+  if (!long_function || rest < 2 || count < width) return loop(a, result, count);
+  T last[width];
+  memcpy(last, a + (count - width), sizeof last);
+  loop(a, result, count - rest);
+  loop(last, last, width);
+  memcpy(result + (count - width), last, sizeof last);
+}
+
 void S(apus_unary)(apus_unary op, const T *a, ptrdiff_t stride_a, T *result, size_t count) {
   S(unary_loop) loop = S(unary_loops)[op];
-  if (stride_a == 1) return loop(a, result, count);
+  bool long_function = op >= APUS_CBRT && op <= APUS_SOFTPLUS;
+  if (stride_a == 1) return S(run)(loop, long_function, a, result, count);
   if (count == 0) return;
   if (stride_a == 0) {
     loop(a, result, 1);
@@ -112,7 +126,7 @@ void S(apus_unary)(apus_unary op, const T *a, ptrdiff_t stride_a, T *result, siz
   for (size_t start = 0; start < count; start += block) {
     size_t length = count - start < block ? count - start : block;
     S(gather)(a + (ptrdiff_t)start * stride_a, stride_a, x, length);
-    loop(x, result + start, length);
+    S(run)(loop, long_function, x, result + start, length);
   }
 }
 
@@ -121,30 +135,30 @@ void S(apus_unary)(apus_unary op, const T *a, ptrdiff_t stride_a, T *result, siz
 // Here a stride is 1, or 0 for a scalar; not both are 0.
 typedef void (*S(binary_loop))(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count);
 
-#define BINARY_LOOPS(R, expression)                                                     \
-  if (scalar_a) {                                                                       \
-    T x = *a;                                                                           \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T y = b[i];                                                                       \
-      result[i] = (R)(expression);                                                      \
-    }                                                                                   \
-  } else if (scalar_b) {                                                                \
-    T y = *b;                                                                           \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T x = a[i];                                                                       \
-      result[i] = (R)(expression);                                                      \
-    }                                                                                   \
-  } else {                                                                              \
-    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                 \
-      T x = a[i], y = b[i];                                                             \
-      result[i] = (R)(expression);                                                      \
-    }                                                                                   \
+#define BINARY_LOOPS(R, expression)                                                                                   \
+  if (scalar_a) {                                                                                                     \
+    T x = *a;                                                                                                         \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T y = b[i];                                                                                                     \
+      result[i] = (R)(expression);                                                                                    \
+    }                                                                                                                 \
+  } else if (scalar_b) {                                                                                              \
+    T y = *b;                                                                                                         \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T x = a[i];                                                                                                     \
+      result[i] = (R)(expression);                                                                                    \
+    }                                                                                                                 \
+  } else {                                                                                                            \
+    APUS_VECTORIZE for (size_t i = 0; i < count; i++) {                                                               \
+      T x = a[i], y = b[i];                                                                                           \
+      result[i] = (R)(expression);                                                                                    \
+    }                                                                                                                 \
   }
 
-#define BINARY(name, expression)                                                        \
-  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, \
-                                         size_t count) {                                \
-    BINARY_LOOPS(T, expression)                                                         \
+#define BINARY(name, expression)                                                                                      \
+  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result,             \
+                                         size_t count) {                                                              \
+    BINARY_LOOPS(T, expression)                                                                                       \
   }
 
 APUS_INLINE T S(minimum)(T x, T y) { return x < y || x != x ? x : y; }
@@ -155,15 +169,10 @@ APUS_INLINE double S(hypotenuse)(double x, double y) {
   return absolute(x) == infinity || absolute(y) == infinity ? infinity : value;
 }
 
-// With the sign of the divisor, as in Python: x - y * floor(x / y), without its rounding errors.
-static void S(remainder_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {
-  T x = *a, y = *b;
-  for (size_t i = 0; i < count; i++) {
-    if (!scalar_a) x = a[i];
-    if (!scalar_b) y = b[i];
-    T r = F(fmod)(x, y);
-    result[i] = r != 0 ? ((r < 0) != (y < 0) ? r + y : r) : F(copysign)(r, y);
-  }
+// x - y * floor(x / y), which has the sign of the divisor, as in Python.
+static T S(library_remainder)(T x, T y) {
+  T r = F(fmod)(x, y);
+  return r != 0 ? ((r < 0) != (y < 0) ? r + y : r) : F(copysign)(r, y);
 }
 
 BINARY(add, x + y)
@@ -174,42 +183,45 @@ BINARY(minimum, S(minimum)(x, y))
 BINARY(maximum, S(maximum)(x, y))
 BINARY(copy_sign, __builtin_elementwise_copysign(x, y))
 BINARY(atan2, V(atan2)(x, y))
+BINARY(common_remainder, V(remainder)(x, y))
 BINARY(small_hypot, S(hypotenuse)(x, y))
 BINARY(common_power, V(pow)(x, y))
 
 // Blocks whose elements are all within the vector path take it; in others, the elements beyond take the C library.
-#define BINARY_WITHIN(name, fast_loop, beyond, library)                                                              \
-  static void S(name)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {               \
-    for (size_t start = 0; start < count; start += block) {                                                          \
-      size_t length = count - start < block ? count - start : block, exceptions = 0;                                 \
-      const T *x = scalar_a ? a : a + start, *y = scalar_b ? b : b + start;                                          \
-      unsigned short places[block];                                                                                  \
-      T values[block];                                                                                               \
-      if (S(any_##beyond)(x, scalar_a, y, scalar_b, length)) {                                                       \
-        for (size_t i = 0; i < length; i++) {                                                                        \
-          T p = scalar_a ? *x : x[i], q = scalar_b ? *y : y[i];                                                      \
-          if (!V(beyond)((double)p, (double)q)) continue;                                                            \
-          places[exceptions] = (unsigned short)i;                                                                    \
-          values[exceptions++] = F(library)(p, q);                                                                   \
-        }                                                                                                            \
-      }                                                                                                              \
-      S(fast_loop)(x, scalar_a, y, scalar_b, result + start, length);                                                \
-      for (size_t i = 0; i < exceptions; i++) result[start + places[i]] = values[i];                                 \
-    }                                                                                                                \
+#define BINARY_WITHIN(name, fast_loop, beyond, library)                                                               \
+  static void S(name)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {                \
+    for (size_t start = 0; start < count; start += block) {                                                           \
+      size_t length = count - start < block ? count - start : block, exceptions = 0;                                  \
+      const T *x = scalar_a ? a : a + start, *y = scalar_b ? b : b + start;                                           \
+      unsigned short places[block];                                                                                   \
+      T values[block];                                                                                                \
+      if (S(any_##beyond)(x, scalar_a, y, scalar_b, length)) {                                                        \
+        for (size_t i = 0; i < length; i++) {                                                                         \
+          T p = scalar_a ? *x : x[i], q = scalar_b ? *y : y[i];                                                       \
+          if (!V(beyond)((double)p, (double)q)) continue;                                                             \
+          places[exceptions] = (unsigned short)i;                                                                     \
+          values[exceptions++] = library(p, q);                                                                       \
+        }                                                                                                             \
+      }                                                                                                               \
+      S(fast_loop)(x, scalar_a, y, scalar_b, result + start, length);                                                 \
+      for (size_t i = 0; i < exceptions; i++) result[start + places[i]] = values[i];                                  \
+    }                                                                                                                 \
   }
 
-#define ANY_BEYOND(beyond)                                                                                           \
-  APUS_CLONES static bool S(any_##beyond)(const T *a, bool scalar_a, const T *b, bool scalar_b, size_t count) {      \
-    int any = 0;                                                                                                     \
-    if (scalar_a) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)*a, (double)b[i]);                     \
-    else if (scalar_b) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)*b);                \
-    else for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)b[i]);                            \
-    return any;                                                                                                      \
+#define ANY_BEYOND(beyond)                                                                                            \
+  APUS_CLONES static bool S(any_##beyond)(const T *a, bool scalar_a, const T *b, bool scalar_b, size_t count) {       \
+    int any = 0;                                                                                                      \
+    if (scalar_a) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)*a, (double)b[i]);                      \
+    else if (scalar_b) for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)*b);                 \
+    else for (size_t i = 0; i < count; i++) any |= V(beyond)((double)a[i], (double)b[i]);                             \
+    return any;                                                                                                       \
   }
 ANY_BEYOND(beyond_power)
 ANY_BEYOND(beyond_hypot)
-BINARY_WITHIN(general_power_loop, common_power_loop, beyond_power, pow)
-BINARY_WITHIN(hypot_loop, small_hypot_loop, beyond_hypot, hypot)
+ANY_BEYOND(beyond_quotient)
+BINARY_WITHIN(general_power_loop, common_power_loop, beyond_power, F(pow))
+BINARY_WITHIN(hypot_loop, small_hypot_loop, beyond_hypot, F(hypot))
+BINARY_WITHIN(remainder_loop, common_remainder_loop, beyond_quotient, S(library_remainder))
 
 // The exponents met most often need no logarithm.
 static void S(power_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {
@@ -222,7 +234,7 @@ static const S(binary_loop) S(binary_loops)[] = {
   [APUS_ADD] = S(add_loop), [APUS_SUBTRACT] = S(subtract_loop), [APUS_MULTIPLY] = S(multiply_loop),
   [APUS_DIVIDE] = S(divide_loop), [APUS_POWER] = S(power_loop), [APUS_MINIMUM] = S(minimum_loop),
   [APUS_MAXIMUM] = S(maximum_loop), [APUS_ATAN2] = S(atan2_loop), [APUS_HYPOT] = S(hypot_loop),
-  [APUS_REMAINDER] = S(remainder_loop), [APUS_COPY_SIGN] = S(copy_sign_loop),
+  [APUS_MODULO] = S(remainder_loop), [APUS_COPY_SIGN] = S(copy_sign_loop),
 };
 
 void S(apus_binary)(apus_binary op, const T *a, ptrdiff_t stride_a, const T *b, ptrdiff_t stride_b, T *result,
@@ -233,6 +245,10 @@ void S(apus_binary)(apus_binary op, const T *a, ptrdiff_t stride_a, const T *b, 
     loop(a, false, b, false, result, 1);
     return S(fill)(result[0], result + 1, count - 1);
   }
+  // A scalar may be the first element of the result.
+  T scalar_a = *a, scalar_b = *b;
+  if (stride_a == 0) a = &scalar_a;
+  if (stride_b == 0) b = &scalar_b;
   if ((stride_a == 0 || stride_a == 1) && (stride_b == 0 || stride_b == 1)) {
     return loop(a, stride_a == 0, b, stride_b == 0, result, count);
   }
@@ -250,10 +266,10 @@ void S(apus_binary)(apus_binary op, const T *a, ptrdiff_t stride_a, const T *b, 
 
 typedef void (*S(compare_loop))(const T *a, bool scalar_a, const T *b, bool scalar_b, bool *result, size_t count);
 
-#define COMPARE(name, expression)                                                       \
-  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, bool *result, \
-                                         size_t count) {                                \
-    BINARY_LOOPS(bool, expression)                                                      \
+#define COMPARE(name, expression)                                                                                     \
+  APUS_CLONES static void S(name##_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, bool *result,          \
+                                         size_t count) {                                                              \
+    BINARY_LOOPS(bool, expression)                                                                                    \
   }
 COMPARE(equal, x == y)
 COMPARE(not_equal, x != y)

@@ -12,13 +12,13 @@
 #ifndef APUS_FUNCTION_CONSTANTS
 #define APUS_FUNCTION_CONSTANTS
 // The value at `x` of the polynomial with the given coefficients, constant first.
-#define POLYNOMIAL(x, ...)                                                                       \
-  ({                                                                                             \
-    const __typeof__(x) c_[] = {__VA_ARGS__}, x_ = (x);                                          \
-    __typeof__(x) y_ = c_[sizeof c_ / sizeof *c_ - 1];                                           \
-    _Pragma("unroll") for (int i_ = (int)(sizeof c_ / sizeof *c_) - 2; i_ >= 0; i_--)            \
-      y_ = y_ * x_ + c_[i_];                                                                     \
-    y_;                                                                                          \
+#define POLYNOMIAL(x, ...)                                                                                            \
+  ({                                                                                                                  \
+    const __typeof__(x) c_[] = {__VA_ARGS__}, x_ = (x);                                                               \
+    __typeof__(x) y_ = c_[sizeof c_ / sizeof *c_ - 1];                                                                \
+    _Pragma("unroll") for (int i_ = (int)(sizeof c_ / sizeof *c_) - 2; i_ >= 0; i_--)                                 \
+      y_ = y_ * x_ + c_[i_];                                                                                          \
+    y_;                                                                                                               \
   })
 
 // Adding this to |x| < 2^51 leaves the integer nearest to x in the low bits.
@@ -56,12 +56,12 @@ APUS_INLINE double V(exp_rest)(double r) {
 #endif
 }
 
-// p * 2^n. In two steps, so that overflow and underflow come from the last product alone.
-APUS_INLINE double V(scaled)(double p, double n) {
+// p * 2^n, n being `shifted` - shifter. In two steps, so that overflow and underflow come from the last product alone.
+APUS_INLINE double V(scaled)(double p, double shifted) {
 #if NARROW
-  return p * power_of_two(n + shifter);
+  return p * power_of_two(shifted);
 #else
-  double half_shifted = n * 0.5 + shifter, half = half_shifted - shifter;
+  double n = shifted - shifter, half_shifted = n * 0.5 + shifter, half = half_shifted - shifter;
   return p * power_of_two(half_shifted) * power_of_two((n - half) + shifter);
 #endif
 }
@@ -69,25 +69,25 @@ APUS_INLINE double V(scaled)(double p, double n) {
 // factor * exp(x + low), for a `low` much smaller than x.
 APUS_INLINE double V(scaled_exp)(double factor, double x, double low) {
   x = NARROW ? clamp(x, -200, 200) : clamp(x, -746, 710);
-  double n = (x * log2_e + shifter) - shifter;
-  double r = (x - n * ln_2_high) - n * ln_2_low + low;
-  return V(scaled)(factor * (1 + (r + r * r * V(exp_rest)(r))), n);
+  double shifted = x * log2_e + shifter, n = shifted - shifter;
+  double r = ((x - n * ln_2_high) - n * ln_2_low) + low;
+  return V(scaled)(factor * (1 + (r + r * r * V(exp_rest)(r))), shifted);
 }
 
-APUS_INLINE double V(exp)(double x) { return V(scaled_exp)(1, x, 0); }
+APUS_INLINE double V(exp)(double x) { return V(scaled_exp)(1, x, -0.0); }
 
 APUS_INLINE double V(exp2)(double x) {
   x = NARROW ? clamp(x, -200, 200) : clamp(x, -1076, 1025);
-  double n = (x + shifter) - shifter, r = (x - n) * ln_2;
-  return V(scaled)(1 + (r + r * r * V(exp_rest)(r)), n);
+  double shifted = x + shifter, r = (x - (shifted - shifter)) * ln_2;
+  return V(scaled)(1 + (r + r * r * V(exp_rest)(r)), shifted);
 }
 
 APUS_INLINE double V(expm1)(double x) {
   double y = clamp(x, -45, NARROW ? 200 : 710);
-  double n = (y * log2_e + shifter) - shifter;
+  double shifted = y * log2_e + shifter, n = shifted - shifter;
   double r = (y - n * ln_2_high) - n * ln_2_low;
   double inverse = n > 64 ? 0 : power_of_two(shifter - n);
-  double value = V(scaled)((r + r * r * V(exp_rest)(r)) + (1 - inverse), n);
+  double value = V(scaled)((r + r * r * V(exp_rest)(r)) + (1 - inverse), shifted);
   return x == 0 ? x : value;
 }
 
@@ -102,7 +102,12 @@ APUS_INLINE double V(cosh)(double x) {
 }
 
 APUS_INLINE double V(tanh)(double x) {
-  double t = V(expm1)(-2 * absolute(x));
+  // t = exp(-2 |x|) - 1; beyond 20 the result is 1.
+  double y = absolute(x);
+  y = y > 20 ? -40 : -2 * y;
+  double shifted = y * log2_e + shifter, n = shifted - shifter, power = power_of_two(shifted);
+  double r = (y - n * ln_2_high) - n * ln_2_low;
+  double t = (r + r * r * V(exp_rest)(r)) * power + (power - 1);
   return with_sign(t / (2 + t), x);
 }
 
@@ -115,7 +120,7 @@ APUS_INLINE double V(sigmoid)(double x) {
 
 // x = 2^exponent * (1 + f), 1 + f in [sqrt(1/2), sqrt(2)).
 APUS_INLINE double V(split)(double x, double *exponent) {
-#if !NARROW
+#if !NARROW  // a subnormal f32 is a normal f64
   bool subnormal = x < 0x1p-1022;
   x = subnormal ? x * 0x1p54 : x;
 #endif
@@ -174,7 +179,11 @@ APUS_INLINE double V(log1p)(double x) {
 }
 
 APUS_INLINE double V(softplus)(double x) {
-  return (x < 0 ? 0 : x) + V(log1p)(V(exp)(-absolute(x)));
+  // log(1 + e) as above, but e is in 0...1 and n is 0 or 1.
+  double e = V(exp)(-absolute(x)), u = 1 + e, c = e - (u - 1);
+  double n, f = V(split)(u, &n);
+  f += c * (1 - 0.5 * n);
+  return (x < 0 ? 0 : x) + (n * ln_2_high + (f - (V(log_correction)(f) - n * ln_2_low)));
 }
 
 APUS_INLINE double V(asinh)(double x) {
@@ -232,6 +241,14 @@ APUS_INLINE double V(pow)(double x, double y) {
   double value = V(magnitude_power)(x, y), half = 0.5 * y;
   bool whole = __builtin_elementwise_floor(y) == y, even = __builtin_elementwise_floor(half) == half;
   return x > 0 || even ? value : whole ? -value : (double)NAN;
+}
+
+// x - y * floor(x / y), whose product is exact; the quotient may have been rounded up to the next integer.
+APUS_INLINE double V(remainder)(double x, double y) {
+  double whole = __builtin_elementwise_floor(x / y);
+  double r = NARROW ? x - whole * y : __builtin_elementwise_fma(-whole, y, x);
+  r = r != 0 && (r < 0) != (y < 0) ? r + y : r;
+  return r == 0 ? with_sign(0, y) : r;
 }
 
 // MARK: Trigonometry
@@ -393,7 +410,7 @@ APUS_INLINE double V(erf)(double x) {
                                0x1.f9a2baa92930bp-14, -0x1.f4ca4d7157c71p-17, 0x1.b97fd3eaabcc5p-20,
                                -0x1.5c07274683743p-23, 0x1.d71b11045784bp-27, -0x1.abae4dc4327cdp-31);
   double far_y = y > 6.5 ? 6.5 : y, inverse = 1 / (far_y + 3);
-  double far = 1 - V(scaled_exp)(V(erfcx_rest)((far_y - 3) * inverse) * (6 * inverse), -far_y * far_y, 0);
+  double far = 1 - V(scaled_exp)(V(erfcx_rest)((far_y - 3) * inverse) * (6 * inverse), -far_y * far_y, -0.0);
   return with_sign(y < 1 ? near : far, x);
 #endif
 }
@@ -407,6 +424,9 @@ APUS_INLINE bool V(beyond_double_exp)(double x) { return !NARROW && absolute(x) 
 APUS_INLINE bool V(beyond_square)(double x) { return absolute(x) > 1e150; }
 APUS_INLINE bool V(beyond_power)(double x, double y) {
   return !(absolute(x) < infinity) || !(absolute(y) < infinity) || absolute(x) < 0x1p-1022;
+}
+APUS_INLINE bool V(beyond_quotient)(double x, double y) {
+  return !(absolute(x / y) < (NARROW ? 0x1p28 : 0x1p52)) || !(absolute(y) < infinity) || absolute(x) < 0x1p-1022;
 }
 APUS_INLINE bool V(beyond_hypot)(double x, double y) {
   double larger = absolute(x) > absolute(y) ? absolute(x) : absolute(y);

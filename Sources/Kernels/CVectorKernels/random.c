@@ -13,13 +13,13 @@
 #define NARROW 0
 #include "functions.h"
 
-enum { chunk = 64 };  // blocks at a time; each is two 64-bit words
+enum { chunk = 64 };  // blocks at a time, of two 64-bit words each
 
 // MARK: Bits
 
 static const uint64_t low_half = 0xFFFFFFFF;
 
-// Both words of `count` blocks. Numbers of 32 bits are kept in lanes of 64 whose upper halves hold rubbish until the end.
+// Both words of `count` blocks. Numbers of 32 bits are kept in lanes of 64, with rubbish in the upper halves.
 APUS_CLONES static void words_of_blocks(uint64_t key, uint64_t stream, uint64_t first, uint64_t *result, size_t count) {
   APUS_VECTORIZE for (size_t i = 0; i < count; i++) {
     uint64_t index = first + i, x0 = index, x1 = index >> 32, x2 = stream, x3 = stream >> 32;
@@ -48,20 +48,20 @@ void apus_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t 
 
 // Elements first, first + 1, ... of a stream, each block of the generator giving `size` elements: whole blocks are
 // computed, `convert` makes elements of their words, and what was asked for is copied.
-#define FILL(T, size, convert)                                                                                       \
-  for (size_t done = 0; done < count;) {                                                                             \
-    uint64_t index = first + done, words[2 * chunk];                                                                 \
-    size_t skip = (size_t)(index % size), needed = (count - done + skip + size - 1) / size;                          \
-    size_t blocks = needed < chunk ? needed : chunk, usable = blocks * size - skip;                                  \
-    size_t taken = count - done < usable ? count - done : usable;                                                    \
-    if (index != 0 && taken > -index) taken = (size_t)-index; /* after the last index comes 0 */                     \
-    T elements[size * chunk];                                                                                        \
-    bool direct = skip == 0 && taken == blocks * size;                                                               \
-    T *target = direct ? result + done : elements;                                                                   \
-    words_of_blocks(key, stream, index / size, words, blocks);                                                       \
-    convert;                                                                                                         \
-    if (!direct) memcpy(result + done, elements + skip, taken * sizeof(T));                                          \
-    done += taken;                                                                                                   \
+#define FILL(T, size, convert)                                                                                        \
+  for (size_t done = 0; done < count;) {                                                                              \
+    uint64_t index = first + done, words[2 * chunk];                                                                  \
+    size_t skip = (size_t)(index % size), needed = (count - done + skip + size - 1) / size;                           \
+    size_t blocks = needed < chunk ? needed : chunk, usable = blocks * size - skip;                                   \
+    size_t taken = count - done < usable ? count - done : usable;                                                     \
+    if (index != 0 && taken > -index) taken = (size_t)-index; /* after the last index comes 0 */                      \
+    T elements[size * chunk];                                                                                         \
+    bool direct = skip == 0 && taken == blocks * size;                                                                \
+    T *target = direct ? result + done : elements;                                                                    \
+    words_of_blocks(key, stream, index / size, words, blocks);                                                        \
+    convert;                                                                                                          \
+    if (!direct) memcpy(result + done, elements + skip, taken * sizeof(T));                                           \
+    done += taken;                                                                                                    \
   }
 
 void apus_random_words(uint64_t key, uint64_t stream, uint64_t first, uint64_t *result, size_t count) {
@@ -107,8 +107,8 @@ void apus_random_uniform_f64(uint64_t key, uint64_t stream, uint64_t first, bool
 
 // The turn is cut into quarters in integers, without rounding. The angle is `quarter` quarters of a turn and up to an
 // eighth more or less, whose sine and cosine are s and c.
-#define ROTATED(radius, s, c, quarter, cosine, sine)                                        \
-  double cosine = (radius) * with_flipped_sign((quarter) & 1 ? s : c, (((quarter) + 1) & 2) << 62); \
+#define ROTATED(radius, s, c, quarter, cosine, sine)                                                                  \
+  double cosine = (radius) * with_flipped_sign((quarter) & 1 ? s : c, (((quarter) + 1) & 2) << 62);                   \
   double sine = (radius) * with_flipped_sign((quarter) & 1 ? c : s, ((quarter) & 2) << 62);
 
 APUS_CLONES static void normals_f32(const uint64_t *words, float *result, size_t count) {

@@ -6,7 +6,7 @@
 // one are gathered first, block by block.
 #include "CVectorKernels.h"
 #include "dispatch.h"
-#include "functions.h"
+#include "functions_single.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -60,10 +60,17 @@ APUS_INLINE double S(value)(S(total) total) {
   return fabs(total.sum) < infinity ? total.sum + total.error : total.sum;
 }
 
+typedef double S(half) __attribute__((vector_size(lanes / 2 * sizeof(double))));
+typedef double S(quarter) __attribute__((vector_size(lanes / 4 * sizeof(double))));
+
 APUS_INLINE double S(add_lanes)(const S(doubles) *x) {
-  double sums[8] = {0};
-  for (int lane = 0; lane < lanes; lane++) sums[lane % 8] += (*x)[lane];
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  S(half) halves[2], half;
+  memcpy(halves, x, sizeof *x);
+  half = halves[0] + halves[1];
+  S(quarter) quarters[2], sum;
+  memcpy(quarters, &half, sizeof half);
+  sum = quarters[0] + quarters[1];
+  return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 APUS_INLINE void S(add_terms)(apus_reduction op, S(doubles) *sum, const S(vector) *x) {
@@ -181,22 +188,19 @@ T S(apus_dot)(const T *a, ptrdiff_t stride_a, const T *b, ptrdiff_t stride_b, si
 
 // The smallest or largest of 1 <= count elements; NaN if there is one.
 APUS_INLINE T S(extreme_of)(bool smallest, const T *a, size_t count) {
-  S(vector) x;
-  S(load_part)(&x, a, 1, a[0]);
+  S(vector) x = a[0] - (S(vector)){0};
   S(whole) bits = (S(whole))x, extreme = ORDERED(bits), greatest = bits & S(magnitude);
   for (size_t i = 0; i < count; i += lanes) {
-    if (i + lanes <= count) S(load)(&x, a + i);
-    else S(load_part)(&x, a + i, count - i, a[i]);
+    // The last vector may overlap the one before.
+    if (count >= lanes) S(load)(&x, a + (i + lanes <= count ? i : count - lanes));
+    else S(load_part)(&x, a, count, a[0]);
     bits = (S(whole))x;
     S(whole) key = ORDERED(bits);
     extreme = smallest ? __builtin_elementwise_min(extreme, key) : __builtin_elementwise_max(extreme, key);
     greatest = __builtin_elementwise_max(greatest, bits & S(magnitude));
   }
-  INTEGER best = extreme[0], largest = greatest[0];
-  for (int lane = 1; lane < lanes; lane++) {
-    best = smallest == (extreme[lane] < best) ? extreme[lane] : best;
-    largest = greatest[lane] > largest ? greatest[lane] : largest;
-  }
+  INTEGER best = smallest ? __builtin_reduce_min(extreme) : __builtin_reduce_max(extreme);
+  INTEGER largest = __builtin_reduce_max(greatest);
   if (largest > S(infinity_bits)()) return (T)NAN;
   best = ORDERED(best);
   T value;
@@ -267,16 +271,21 @@ APUS_CLONES static bool S(block_finite)(const T *a, size_t count) {
   S(whole) greatest = {0};
   for (size_t i = 0; i < count; i += lanes) {
     S(vector) x;
-    if (i + lanes <= count) S(load)(&x, a + i);
-    else S(load_part)(&x, a + i, count - i, 0);
+    if (count >= lanes) S(load)(&x, a + (i + lanes <= count ? i : count - lanes));
+    else S(load_part)(&x, a, count, 0);
     greatest = __builtin_elementwise_max(greatest, (S(whole))x & S(magnitude));
   }
-  INTEGER largest = 0;
-  for (int lane = 0; lane < lanes; lane++) largest = greatest[lane] > largest ? greatest[lane] : largest;
+  INTEGER largest = __builtin_reduce_max(greatest);
   return largest < S(infinity_bits)();
 }
 
 bool S(apus_all_finite)(const T *a, ptrdiff_t stride, size_t count) {
+  if (count < short_row) {
+    for (size_t i = 0; i < count; i++) {
+      if (!(fabs((double)a[(ptrdiff_t)i * stride]) < infinity)) return false;
+    }
+    return true;
+  }
   T buffer[block];
   for (size_t start = 0; start < count; start += block) {
     size_t length = count - start < block ? count - start : block;
@@ -288,7 +297,7 @@ bool S(apus_all_finite)(const T *a, ptrdiff_t stride, size_t count) {
 // MARK: Soft maximum
 
 APUS_CLONES static void S(exp_less)(const T *a, T offset, T *result, size_t count) {
-  APUS_VECTORIZE for (size_t i = 0; i < count; i++) result[i] = (T)V(exp)((double)a[i] - (double)offset);
+  APUS_VECTORIZE for (size_t i = 0; i < count; i++) result[i] = EXP(a[i] - offset);
 }
 
 APUS_CLONES static void S(divide_all)(T *result, T divisor, size_t count) {
@@ -340,11 +349,11 @@ void S(apus_log_softmax)(const T *a, ptrdiff_t stride, T *result, size_t count) 
 void S(apus_cumulative)(apus_reduction op, const T *a, ptrdiff_t stride, T *result, size_t count) {
   double total = op == APUS_PRODUCT ? 1 : 0;
   T best = op == APUS_SMALLEST ? (T)INFINITY : (T)-INFINITY;
-#define EACH(statement)                            \
-  for (size_t i = 0; i < count; i++) {             \
-    T x = a[(ptrdiff_t)i * stride];                \
-    statement;                                     \
-  }                                                \
+#define EACH(statement)                                                                                               \
+  for (size_t i = 0; i < count; i++) {                                                                                \
+    T x = a[(ptrdiff_t)i * stride];                                                                                   \
+    statement;                                                                                                        \
+  }                                                                                                                   \
   break
   switch (op) {
     case APUS_SUM: EACH(result[i] = (T)(total += x));
@@ -367,6 +376,7 @@ static const int32_t uncertain = -1;
 // an edge for the fast logarithm.
 APUS_CLONES static void S(find_bins)(const T *a, double low, double scale, int32_t bins, int32_t *places,
                                      size_t count) {
+#pragma STDC FP_CONTRACT ON
 #if NARROW
   // A polynomial in f32 for log2 of the mantissa, good to 4e-6, tells the bin of all but one in a thousand or so.
   const float factor = (float)(scale * 0.30102999566398120), offset = (float)(low * scale);

@@ -14,6 +14,9 @@ struct DrawableSeries {
 
   var points: some Sequence<Point> { runs.joined() }
 
+  /// Whether a line has points between two gaps, which a line cannot show.
+  var hasLonePoints: Bool { (style == .line || style == .steps) && runs.contains { $0.count == 1 } }
+
   /// Curves of more points are thinned to this many; nobody sees the difference at the width of a page.
   static let mostPoints = 1600
 

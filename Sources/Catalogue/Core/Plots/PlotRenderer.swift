@@ -11,7 +11,7 @@ struct PlotRenderer {
   /// Where gnuplot is; nothing if it is not installed.
   let executable: String?
 
-  init(searchPath: String? = ProcessInfo.processInfo.environment["PATH"]) {
+  init(searchPath: String?) {
     let folders = (searchPath ?? "").split(separator: ":").map(String.init)
     executable = folders.map { $0 + "/gnuplot" }.first { FileManager.default.isExecutableFile(atPath: $0) }
   }
@@ -28,7 +28,12 @@ struct PlotRenderer {
     let images = drawn.isEmpty ? [] : Self.run(executable, PlotScript.preamble + drawn.joined()) ?? []
     var byName: [Int: String] = [:]
     for image in images {
-      for index in scripts.indices where image.contains("<title>plot\(index)</title>") { byName[index] = image }
+      // The first title is the drawing's own name, later ones are labels.
+      if let match = image.firstMatch(of: /<title>([^<]*)<\/title>/), match.1.hasPrefix("plot"),
+        let index = Int(match.1.dropFirst(4))
+      {
+        byName[index] = image
+      }
     }
     return scripts.indices.map { index in
       if scripts[index] == nil { return .absent(reason: "Not drawn: there is no finite point to show.") }
@@ -39,15 +44,12 @@ struct PlotRenderer {
 
   /// The SVG documents that gnuplot writes for a script; nothing if it cannot be started.
   private static func run(_ executable: String, _ script: String) -> [String]? {
-    let files = FileManager.default
-    let folder = files.temporaryDirectory.appendingPathComponent("apus-plots-\(UUID().uuidString)")
-    defer { try? files.removeItem(at: folder) }
-    do {
-      try files.createDirectory(at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-plots-\(UUID().uuidString)")
+    return try? ScratchFolder.with(folder.path) { _ in
       let scriptFile = folder.appendingPathComponent("plots.gp")
       let output = folder.appendingPathComponent("plots.svg")
       try Data(script.utf8).write(to: scriptFile)
-      files.createFile(atPath: output.path, contents: nil)
+      try Data().write(to: output)
       // Files instead of pipes: no buffer can fill up while we wait.
       let process = Process()
       process.executableURL = URL(fileURLWithPath: executable)
@@ -65,8 +67,6 @@ struct PlotRenderer {
       process.waitUntilExit()
       let text = String(decoding: try Data(contentsOf: output), as: UTF8.self)
       return text.components(separatedBy: "<?xml").filter { $0.contains("</svg>") }
-    } catch {
-      return nil
     }
   }
 }
@@ -74,24 +74,32 @@ struct PlotRenderer {
 /// Turns gnuplot's SVG into a part of a page: colours from the page's style sheet, identifiers of its own.
 enum PlotMarkup {
   static func themed(_ image: String, index: Int, description: String) -> String {
-    guard let start = image.range(of: "<svg"), let end = image.range(of: "</svg>", options: .backwards) else { return "" }
+    guard let start = image.range(of: "<svg"), let end = image.range(of: "</svg>", options: .backwards) else {
+      return ""
+    }
     var svg = String(image[start.lowerBound..<end.upperBound])
     for tag in ["title", "desc"] {
-      if let open = svg.range(of: "<\(tag)>"), let close = svg.range(of: "</\(tag)>", range: open.upperBound..<svg.endIndex)
+      if let open = svg.range(of: "<\(tag)>"),
+        let close = svg.range(of: "</\(tag)>", range: open.upperBound..<svg.endIndex)
       {
         svg.removeSubrange(open.lowerBound..<close.upperBound)
       }
     }
     svg.replaceSubrange(
-      svg.startIndex..<svg.index(svg.startIndex, offsetBy: 4), with: "<svg role=\"img\" aria-label=\"\(escaped(description))\"")
+      svg.startIndex..<svg.index(svg.startIndex, offsetBy: 4),
+      with: "<svg role=\"img\" aria-label=\"\(escaped(description))\"")
     for (old, new) in [
       ("=\"black\"", "=\"currentColor\""), ("='black'", "='currentColor'"), ("='gray'", "='var(--grid)'"),
       ("=\"gray\"", "=\"var(--grid)\""), (" font-family=\"sans-serif\"", ""),
-      ("gpPt", "p\(index)-Pt"), ("gpDot", "p\(index)-Dot"), ("gnuplot_canvas", "p\(index)-canvas"),
+      ("id='gp", "id='p\(index)-"), ("href='#gp", "href='#p\(index)-"),
+      ("id=\"gnuplot_canvas", "id=\"p\(index)-canvas"),
+      ("id='greybox", "id='p\(index)-greybox"), ("(#greybox", "(#p\(index)-greybox"),
+      ("id='textbox", "id='p\(index)-textbox"), ("(#textbox", "(#p\(index)-textbox"),
       ("id=\"plot\(index)_", "id=\"p\(index)-"),
     ] {
       svg = svg.replacingOccurrences(of: old, with: new)
     }
+    svg.replace(/<title>plot\d+_plot_\d+<\/title>/, with: "")
     return svg.replacing(/rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)/) { match in
       let colour = (match.1, match.2, match.3)
       switch colour {

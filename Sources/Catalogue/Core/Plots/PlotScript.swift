@@ -37,9 +37,8 @@ struct PlotScript {
       }
     }
     if clean.count > longest { clean = clean.prefix(longest - 1) + "…" }
-    var result = "'"
-    for character in clean { result += character == "'" ? "''" : String(character) }
-    return result + "'"
+    // gnuplot does not read a doubled quote at the beginning as a quote, so there is none inside at all.
+    return "'" + clean.map { $0 == "'" ? "’" : String($0) }.joined() + "'"
   }
 
   // MARK: Curves
@@ -53,6 +52,11 @@ struct PlotScript {
         for point in run { lines.append("\(point.x) \(point.y)") }
       }
       lines.append("EOD")
+      if one.hasLonePoints {
+        lines.append("$lone\(index)_\(i) << EOD")
+        for run in one.runs where run.count == 1 { lines.append("\(run[0].x) \(run[0].y)") }
+        lines.append("EOD")
+      }
     }
     let marks = plot.marks.filter { mark in
       switch mark {
@@ -68,8 +72,9 @@ struct PlotScript {
     lines += axis("x", plot.x, x, padding: hasBars ? 0.02 : 0)
     lines += axis("y", plot.y, y, padding: 0.04, fromZero: hasBars && y.lowerBound >= 0)
     for (i, mark) in marks.enumerated() { lines.append(arrow(mark, number: i + 1)) }
-    let drawn = series.enumerated().map { i, one in
-      "$data\(index)_\(i) using 1:2 with \(one.style.command) ls \(i + 1) \(title(one.label))"
+    let drawn = series.enumerated().flatMap { i, one in
+      ["$data\(index)_\(i) using 1:2 with \(one.style.command) ls \(i + 1) \(title(one.label))"]
+        + (one.hasLonePoints ? ["$lone\(index)_\(i) using 1:2 with points ls \(i + 1) notitle"] : [])
     }
     let markLegend = marks.filter { !$0.label.isEmpty }.map { "keyentry with lines ls 100 \(title($0.label))" }
     for (i, one) in series.enumerated() {
@@ -88,7 +93,7 @@ struct PlotScript {
     let colour = position % colours + 1
     let dashes = ["solid", "(10,4)", "(3,3)", "(10,3,2,3)"]
     let symbols = [7, 5, 9, 13, 11, 15]
-    let size = isPoints ? 0.4 : 0.5
+    let size = isPoints ? 0.3 : 0.5
     let dash = dashes[(position + position / colours) % dashes.count]
     return "lc rgb '#000\(colour)0\(colour)' lw 1.6 pt \(symbols[position % symbols.count]) ps \(size) dt \(dash)"
   }
@@ -130,7 +135,6 @@ struct PlotScript {
     set border 3 lc rgb 'black' lw 0.6
     set tics nomirror out scale 0.6 tc rgb 'black'
     set style line 100 lc rgb '#000\(markColour)0\(markColour)' lw 1 dt (6,4)
-    set style fill solid 0.5 noborder
     set boxwidth 0.9 relative
     set palette defined (0 '#440154', 0.25 '#3e4a89', 0.5 '#26828e', 0.75 '#35b779', 1 '#fde725')
 
@@ -138,16 +142,20 @@ struct PlotScript {
 
   /// The terminal, the legend below the plot and the labels of the axes.
   private static func frame(_ plot: Plot, index: Int, legend: [String]) -> [String] {
+    // A legend of one entry says what the title says.
+    let entries = legend.count == 1 ? 0 : legend.count
     let longest = min(legend.map(\.count).max() ?? 0, 60)
-    let columns = max(1, min(legend.count, 64 / (longest + 5)))
-    let rows = legend.isEmpty ? 0 : (legend.count + columns - 1) / columns
-    let key = rows == 0 || rows > 8 ? "unset key" : "set key below center horizontal Left reverse samplen 1.6 maxcols \(columns)"
-    let height = 340 + (rows > 8 ? 0 : 18 * rows)
+    let columns = max(1, min(entries, 64 / (longest + 5)))
+    let rows = (entries + columns - 1) / columns
+    let key =
+      rows == 0 || rows > 8
+      ? "unset key" : "set key below center horizontal Left reverse samplen 1.6 height 1 maxcols \(columns)"
+    let height = 330 + (rows == 0 || rows > 8 ? 0 : 26 + 18 * rows)
     return [
       "set terminal svg size 560,\(height) dynamic enhanced rounded font 'sans-serif,14' linewidth 1.2 name 'plot\(index)'",
       key, "unset arrow", "set grid lc rgb 'gray' lt 1 lw 0.4",
-      "set xlabel \(quoted(plot.x.label)) noenhanced offset 0,0.3",
-      "set ylabel \(quoted(plot.y.label)) noenhanced offset 0.5,0",
+      "set xlabel \(quoted(plot.x.label)) noenhanced offset 0,0.5",
+      "set ylabel \(quoted(plot.y.label, longest: 36)) noenhanced offset 0.5,0",
     ]
   }
 
@@ -177,7 +185,7 @@ struct PlotScript {
       lines += ["set \(name)tics auto", "set format \(name) '10^{%T}'"]
     } else {
       // Within two decades powers of ten are too few to read values by.
-      let labels = tics(within: range).map { "'\($0.formatted(digits: 3))' \($0)" }
+      let labels = tics(within: range).map { "'\($0.formatted(digits: 4))' \($0)" }
       lines += ["set format \(name) '%h'", "set \(name)tics (\(labels.joined(separator: ", ")))"]
     }
     return lines
@@ -193,8 +201,16 @@ struct PlotScript {
         .filter(range.contains)
       if tics.count >= 3 { return tics }
     }
-    let steps = (0...4).map { range.lowerBound + Double($0) / 4 * (range.upperBound - range.lowerBound) }
-    return steps
+    return evenTics(within: range)
+  }
+
+  /// About five multiples of one, two or five times a power of ten.
+  private static func evenTics(within range: ClosedRange<Double>) -> [Double] {
+    let length = range.upperBound - range.lowerBound
+    let power = Double.pow(10, Double.log10(length / 5).rounded(.down))
+    let step = [1, 2, 5, 10].map { $0 * power }.first { length / $0 <= 6 } ?? length / 4
+    guard step > 0, step.isFinite else { return [range.lowerBound, range.upperBound] }
+    return (0...6).map { ((range.lowerBound / step).rounded(.up) + Double($0)) * step }.filter(range.contains)
   }
 }
 
@@ -216,7 +232,7 @@ extension Series.Style {
     case .points: "points"
     case .lineAndPoints: "linespoints"
     case .steps: "histeps"
-    case .bars: "boxes"
+    case .bars: "boxes fs solid 0.5 noborder"
     }
   }
 }

@@ -19,7 +19,7 @@ extension MethodCard {
     for output in outputs { outputTable.add([output.name, output.shape, output.meaning]) }
     if !outputs.isEmpty { blocks.append(.table(outputTable)) }
     blocks.append(.text("Claim: " + claim))
-    if !pending.isEmpty { blocks += pending.map { .note("not built yet: \($0)") } }
+    if !pending.isEmpty { blocks += pending.map { .note("Not built yet: \($0)") } }
     blocks += [.text("Example:"), .command(example), .command("apus reproduce \(id)")]
     return Report(title: "", sections: [Report.Section(id: id, title: title, blocks: blocks)])
   }

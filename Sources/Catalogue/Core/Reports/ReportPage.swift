@@ -4,10 +4,10 @@ import Mustache
 extension Report {
   /// The report as one HTML page that needs nothing else: no network, no other file.
   ///
-  /// Its figures are drawn by gnuplot; without it the page has tables only, and says so.
-  public func html() -> String { html(renderer: PlotRenderer()) }
-
-  func html(renderer: PlotRenderer) -> String {
+  /// Its figures are drawn by gnuplot, looked for in the folders of `searchPath`; without it the page has tables only, and
+  /// says so.
+  public func html(searchPath: String? = ProcessInfo.processInfo.environment["PATH"]) -> String {
+    let renderer = PlotRenderer(searchPath: searchPath)
     let plots = sections.flatMap { section in
       section.blocks.compactMap { if case .plot(let plot) = $0 { plot } else { nil } }
     }
@@ -21,7 +21,11 @@ extension Report {
       "sections": sections.map { $0.context(figures: &figures) },
       "provenance": provenance.map(\.context),
     ]
-    return ReportTemplate.page.render(page)
+    // Control characters in names from a person's files are no part of a page.
+    let text = ReportTemplate.page.render(page).unicodeScalars.filter {
+      $0 == "\n" || $0 == "\t" || $0.properties.generalCategory != .control
+    }
+    return String(String.UnicodeScalarView(text))
   }
 
   /// "2 of 3 claims hold, 17 of 18 checks", when there are checks.

@@ -63,6 +63,7 @@ enum ReportStyle {
     th.number, td.number { text-align: right; white-space: nowrap; }
     .checks { width: 100%; margin: 1.2rem 0; }
     .checks th[scope=row] { font-weight: 500; width: 45%; }
+    .checks td[data-label=bound] { white-space: nowrap; }
     .verdict { white-space: nowrap; font-weight: 600; }
     .caption, figcaption { color: var(--quiet); font-size: .9rem; margin: .4rem 0 0; max-width: 46rem; }
     .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1.5rem 2.5rem;

@@ -33,7 +33,7 @@ enum ReportTemplate {
     <th scope="col">Bound</th><th scope="col">Verdict</th></tr></thead>
     <tbody>
     {{#checks}}
-    <tr class="{{class}}"><th scope="row">{{name}}</th><td data-label="claimed">{{claimed}}</td>\
+    <tr><th scope="row">{{name}}</th><td data-label="claimed">{{claimed}}</td>\
     <td data-label="measured">{{measured}}</td><td data-label="bound">{{bound}}</td>\
     <td class="verdict"><span class="{{class}}">{{symbol}} {{verdict}}</span></td></tr>
     {{/checks}}

@@ -103,7 +103,9 @@ enum TextLayout {
     let excess = widths.reduce(0, +) + 2 * max(widths.count - 1, 0) - width
     let texts = columns.filter { !isNumeric[$0] }
     if excess > 0, let widest = texts.max(by: { widths[$0] < widths[$1] }) {
-      widths[widest] = max(widths[widest] - excess, min(widths[widest], 24))
+      // Words are never broken, so a column is at least as wide as its longest one.
+      let longestWord = cells.flatMap { $0[widest].split(separator: " ").map(\.count) }.max() ?? 0
+      widths[widest] = max(widths[widest] - excess, min(widths[widest], max(24, longestWord)))
     }
     var lines = table.title.isEmpty ? [] : [table.title]
     for (i, row) in cells.enumerated() {

@@ -11,9 +11,10 @@
 
 // MARK: Element-wise
 
+// A modulus has the divisor's sign. A minimum or maximum is NaN where either argument is.
 typedef enum {
   APUS_ADD, APUS_SUBTRACT, APUS_MULTIPLY, APUS_DIVIDE, APUS_POWER, APUS_MINIMUM, APUS_MAXIMUM,
-  APUS_ATAN2, APUS_HYPOT, APUS_REMAINDER, APUS_COPY_SIGN
+  APUS_ATAN2, APUS_HYPOT, APUS_MODULO, APUS_COPY_SIGN
 } apus_binary;
 
 typedef enum {
@@ -52,7 +53,7 @@ typedef enum { APUS_SUM, APUS_SUM_OF_SQUARES, APUS_SUM_OF_ABSOLUTES, APUS_PRODUC
   /* softmax(a), in one row; log_softmax(a) = a - log_sum_exp(a). */                                                  \
   void apus_softmax_##S(const T *a, ptrdiff_t stride, T *result, size_t count);                                       \
   void apus_log_softmax_##S(const T *a, ptrdiff_t stride, T *result, size_t count);                                   \
-  /* result[i] = start + a[0] + ... + a[i]; likewise for products, minima and maxima (start ignored). */              \
+  /* result[i] = a[0] + ... + a[i]; likewise for products, minima and maxima. */                                      \
   void apus_cumulative_##S(apus_reduction op, const T *a, ptrdiff_t stride, T *result, size_t count);                 \
   bool apus_all_finite_##S(const T *a, ptrdiff_t stride, size_t count);                                               \
   /* Adds one to counts[floor((log10|a| - low) * scale)], clamping nothing: values below `low` or not below the       \
@@ -87,6 +88,38 @@ void apus_f32_from_f16(const uint16_t *a, float *result, size_t count);
 void apus_f32_from_bf16(const uint16_t *a, float *result, size_t count);
 void apus_f16_from_f32(const float *a, uint16_t *result, size_t count);
 void apus_bf16_from_f32(const float *a, uint16_t *result, size_t count);
+
+/// result[i * result_stride] = source[i * source_stride]; bytes is 1, 2, 4 or 8.
+void apus_copy_strided(size_t bytes, const void *source, ptrdiff_t source_stride, void *result, ptrdiff_t result_stride,
+                       size_t count);
+
+// MARK: Indices and order
+
+/// The position of the first index below zero or not below `extent`; `count` if there is none.
+size_t apus_first_index_out_of_range(const ptrdiff_t *indices, size_t count, size_t extent);
+/// result[i] = source[indices[i]], for elements of any size.
+void apus_gather(size_t bytes, const void *source, const ptrdiff_t *indices, void *result, size_t count);
+/// result[indices[i]] += values[i], in order.
+void apus_scatter_add_f32(const float *values, const ptrdiff_t *indices, float *result, size_t count);
+void apus_scatter_add_f64(const double *values, const ptrdiff_t *indices, double *result, size_t count);
+
+/// Sorts in place, NaN as larger than every number; `scratch` has room for twice as many elements. count < 2^32.
+void apus_sort_f32(float *a, size_t count, bool descending, void *scratch);
+void apus_sort_f64(double *a, size_t count, bool descending, void *scratch);
+/// The stable order of a, as positions counted from `first`. `scratch` holds 16 bytes an element for f32, 32 for f64.
+void apus_argsort_f32(const float *a, size_t count, bool descending, size_t first, ptrdiff_t *result, void *scratch);
+void apus_argsort_f64(const double *a, size_t count, bool descending, size_t first, ptrdiff_t *result, void *scratch);
+/// Merges the sorted runs a[0 ..< left] and the `right` elements behind them: the first `count` elements of the result,
+/// or with `from_front` false the last ones, at their places in `result`. Two calls for a half each run side by side.
+void apus_merge_f32(const float *a, size_t left, size_t right, bool descending, bool from_front, float *result,
+                    size_t count);
+void apus_merge_f64(const double *a, size_t left, size_t right, bool descending, bool from_front, double *result,
+                    size_t count);
+/// The same for runs of positions into `keys`.
+void apus_merge_positions_f32(const float *keys, const ptrdiff_t *a, size_t left, size_t right, bool descending,
+                              bool from_front, ptrdiff_t *result, size_t count);
+void apus_merge_positions_f64(const double *keys, const ptrdiff_t *a, size_t left, size_t right, bool descending,
+                              bool from_front, ptrdiff_t *result, size_t count);
 
 // MARK: Threads
 

@@ -1,0 +1,20 @@
+import CatalogueCore
+public import Compression
+
+/// The methods by which checkpoints are compressed, by their ids.
+public enum CheckpointMethods {
+  public static let ids = ["svd", "welore", "concat-svd"]
+
+  /// - Throws: `UsageError` for an id that is none of ``ids``.
+  public static func compressor(_ id: String) throws -> any CheckpointCompressor {
+    switch id {
+    case "svd": TruncatedSVD()
+    case "welore": WeLore()
+    case "concat-svd": ConcatenatedSVD()
+    default:
+      let suggestion = nearest(to: id, among: ids).map { "did you mean '\($0)'? " } ?? ""
+      throw UsageError(
+        "there is no way '\(id)' to compress a checkpoint; \(suggestion)there are \(ids.joined(separator: ", "))")
+    }
+  }
+}

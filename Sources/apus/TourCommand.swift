@@ -1,0 +1,84 @@
+import ArgumentParser
+import Catalogue
+import CatalogueCore
+import Compression
+import FileFormats
+import Jobs
+import Tensors
+
+struct TourCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tour", abstract: "Inspect a checkpoint, compress it in every way, and check the claims: one report.",
+    usage: "apus tour <file> --report <dir> [--ratio <r>]",
+    discussion: """
+      The compressed checkpoints and report.html are written to the folder. For example:
+
+        apus tour model.safetensors --report out
+      """)
+
+  @Argument(help: "The checkpoint: .safetensors, *.index.json, or a folder.")
+  var file: String
+
+  @Option(help: ArgumentHelp("The folder that everything is written to.", valueName: "dir"))
+  var report: String
+
+  @Option(help: ArgumentHelp("Keep this fraction of the parameters of the matrices.", valueName: "r"))
+  var ratio = 0.6
+
+  func run() throws {
+    let start = ContinuousClock.now
+    try CompressionBudget.keepingParameters(ratio).validate()
+    let input = try FactoredCheckpoint(file)
+    let reportTarget = try ReportTarget(folder: report)
+    Console.print("\(file): inspecting")
+    let inspection = try CheckpointInspector().inspect(
+      input.checkpoint, progress: ProgressLine.shared.start("inspect"))
+    var sections = inspection.sections
+    Console.print(
+      Report(
+        title: "",
+        sections: [.init(id: "", title: "", blocks: [.facts(inspection.facts), .table(inspection.roleTable)])]
+      )
+      .text(width: Console.width()))
+
+    var summary = Table(
+      "Ways to keep \(ratio) of the parameters",
+      columns: ["method", "kept", "relative error", "bytes after", "seconds"],
+      caption: "Over the matrices of the layers, without embeddings. Lower errors are better.")
+    var compressions: [Report.Section] = []
+    for id in CheckpointMethods.ids {
+      Console.print("compressing by \(id)")
+      let job = CheckpointCompressionJob(
+        method: id, compressor: try CheckpointMethods.compressor(id), budget: .keepingParameters(ratio))
+      let result = try job.run(
+        input, to: "\(report)/\(id).safetensors", progress: ProgressLine.shared.start("compress \(id)"))
+      summary.add([
+        id, result.plan.keptFraction, result.totalRelativeError, result.bytesAfter,
+        (result.seconds * 100).rounded() / 100,
+      ])
+      compressions.append(result.section)
+    }
+    let comparison = Report.Section(id: "compression", title: "Compressed in every way", blocks: [.table(summary)])
+    Console.print(Report(title: "", sections: [comparison]).text(width: Console.width()))
+    sections += [comparison] + compressions
+
+    var failed: [String] = []
+    for method in Catalogue.methods {
+      let card = method.card
+      let settings = ClaimSettings(progress: ProgressLine.shared.start("reproduce \(card.id)"))
+      let reproduction = try Reproduction(of: method, settings)
+      Console.print("claim of \(card.id): \(reproduction.passed ? "holds" : "FAILS")")
+      if !reproduction.passed { failed.append(card.id) }
+      sections.append(Report.Section(reproduction, card))
+    }
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    try reportTarget.write(
+      Report(
+        title: "A tour of \(file)",
+        subtitle:
+          "What is in the checkpoint, what three ways of compressing it cost, and whether the papers' claims hold.",
+        sections: sections, provenance: Provenance.facts(seconds: seconds, seed: ClaimSettings().seed)))
+    Console.print("report: \(reportTarget.path)")
+    guard failed.isEmpty else { throw ExitCode(1) }
+  }
+}
