@@ -36,7 +36,12 @@ public struct CoordinateMatrix: Sendable {
       rowIndices.withUnsafeBuffer { row in
         columnIndices.withUnsafeBuffer { column in
           values.withUnsafeBuffer { value in
-            for i in value.indices { result[row[i] * columns + column[i]] += value[i] }
+            for i in value.indices {
+              precondition(
+                0 <= row[i] && row[i] < rows && 0 <= column[i] && column[i] < columns,
+                "the entry (\(row[i]), \(column[i])) lies outside \(rows) rows and \(columns) columns")
+              result[row[i] * columns + column[i]] += value[i]
+            }
           }
         }
       }
