@@ -77,7 +77,7 @@ let package = Package(
         "Catalogue", "CatalogueCore", "Jobs", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/apus"),
-    .target(name: "Apus", dependencies: core + methods + ["Catalogue", "Jobs"], path: "Sources/Umbrella"),
+    .target(name: "Apus", dependencies: core + methods + ["Catalogue", "CatalogueCore", "Jobs"], path: "Sources/Umbrella"),
 
     // Ours beside the peers: `make bench`.
     .executableTarget(
