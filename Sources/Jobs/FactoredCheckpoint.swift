@@ -64,6 +64,12 @@ public struct FactoredCheckpoint: Sendable {
     return left.matmul(right).reshaped(factors.shape)
   }
 
+  /// Lets go of the memory that a tensor's mapped bytes take.
+  func release(_ name: String) {
+    let factors = entry(named: name)?.factors
+    for part in factors.map({ [$0.left, $0.right] }) ?? [name] { checkpoint.release(part) }
+  }
+
   private static func factors(of checkpoint: Checkpoint) throws -> [String: Factors] {
     guard let text = checkpoint.metadata[factorsKey] else { return [:] }
     func broken(_ reason: String) -> FileError {

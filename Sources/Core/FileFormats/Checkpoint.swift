@@ -91,6 +91,11 @@ public struct Checkpoint: Sendable {
     try file(of: name).tensor(named: name, as: type)
   }
 
+  /// Lets go of the memory that a tensor's bytes take while they are mapped; see `SafetensorsFile.release(_:)`.
+  public func release(_ name: String) {
+    if let place = places[name] { files[place.file].release(name) }
+  }
+
   /// Calls `body` with the bytes of a tensor as they stand in its file.
   public func withBytes<Result>(
     of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
