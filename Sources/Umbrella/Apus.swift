@@ -5,6 +5,7 @@
 @_exported import Compression
 @_exported import Diagnostics
 @_exported import FileFormats
+@_exported import Fourier
 @_exported import Jobs
 @_exported import LinearAlgebra
 @_exported import SpecialFunctions
