@@ -129,3 +129,5 @@ void apus_parallel(size_t tasks, void (*body)(void *context, size_t task), void 
 /// Threads that take part, the caller included: the processors at first, or APUS_NUM_THREADS.
 size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
+
+#include "CSparseKernels.h"
