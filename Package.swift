@@ -19,7 +19,8 @@ let numerics = Target.Dependency.product(name: "Numerics", package: "swift-numer
 let core: [Target.Dependency] = ["Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats"]
 let methods: [Target.Dependency] = ["Diagnostics", "Compression"]
 let libraries = [
-  "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue", "Jobs",
+  "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue",
+  "Jobs",
 ]
 
 let package = Package(
@@ -78,7 +79,8 @@ let package = Package(
         "Catalogue", "CatalogueCore", "Jobs", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/apus"),
-    .target(name: "Apus", dependencies: core + methods + ["Catalogue", "CatalogueCore", "Jobs"], path: "Sources/Umbrella"),
+    .target(
+      name: "Apus", dependencies: core + methods + ["Catalogue", "CatalogueCore", "Jobs"], path: "Sources/Umbrella"),
 
     // Ours beside the peers: `make bench`.
     .executableTarget(

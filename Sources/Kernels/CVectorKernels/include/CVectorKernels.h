@@ -136,3 +136,4 @@ size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
 
 #include "CFourierKernels.h"
+#include "CSparseKernels.h"
