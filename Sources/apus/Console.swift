@@ -38,6 +38,11 @@ enum Console {
     (error as? CocoaError)?.localizedDescription ?? "\(error)"
   }
 
+  /// Where to find the figures that a terminal cannot show.
+  static func hint(figures: Int) -> String? {
+    figures == 0 ? nil : "\n\(figures) \(figures == 1 ? "figure" : "figures"): add --report DIR for a page with plots"
+  }
+
   /// Whether a person reads the output, rather than a program.
   static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 

@@ -59,13 +59,16 @@ struct ReproduceCommand: ParsableCommand {
       try reportTarget.write(page(sections, seconds: seconds))
       if !json { Console.print("written: \(reportTarget.path)") }
     }
+    let figures = reproductions.reduce(0) { $0 + $1.evidence.plots.count }
+    if !json, report == nil, let hint = Console.hint(figures: figures) { Console.print(hint) }
     guard failed.isEmpty else { throw ExitCode(1) }
   }
 
   private func page(_ sections: [Report.Section], seconds: Double) -> Report {
     Report(
       title: sections.count == 1 ? "The claim of \(sections[0].id)" : "The claims of \(sections.count) methods",
-      subtitle: "What each paper says against what was measured here, at \(full ? "full" : "quick") size.",
+      subtitle:
+        "What the paper\(sections.count == 1 ? " says" : "s say") against what was measured here, at \(full ? "full" : "quick") size.",
       sections: sections, provenance: Provenance.facts(seconds: seconds, seed: seed))
   }
 

@@ -54,6 +54,7 @@ struct RunCommand: ParsableCommand {
     try reportTarget?.write(page(section, seconds: seconds))
     if json { return Console.print(summary.text) }
     Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
+    if report == nil, let hint = Console.hint(figures: outcome.plots.count) { Console.print(hint) }
     for path in [output, reportTarget?.path].compactMap(\.self) { Console.print("written: \(path)") }
   }
 
@@ -61,7 +62,7 @@ struct RunCommand: ParsableCommand {
     var section = section
     section.blocks.append(.command(CommandLine.typed))
     return Report(
-      title: "Run of \(id)", subtitle: section.title, sections: [section],
+      title: "Run of \(id)", sections: [section],
       provenance: Provenance.facts(seconds: seconds, seed: seed))
   }
 }

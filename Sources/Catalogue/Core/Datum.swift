@@ -10,13 +10,15 @@ public enum Datum: Sendable, Hashable {
   case missing
 
   /// The value as a person reads it: five significant digits, long integers in groups of three digits.
-  public var text: String {
+  public var text: String { text(digits: 5) }
+
+  func text(digits: Int) -> String {
     switch self {
-    case .number(let number): number.formatted(digits: 5)
+    case .number(let number): number.formatted(digits: digits)
     case .integer(let integer): Self.grouped(integer)
     case .text(let text): text
     case .flag(let flag): flag ? "yes" : "no"
-    case .list(let values): "[" + values.map(\.text).joined(separator: ", ") + "]"
+    case .list(let values): "[" + values.map { $0.text(digits: digits) }.joined(separator: ", ") + "]"
     case .missing: "–"
     }
   }

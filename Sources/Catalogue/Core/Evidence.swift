@@ -44,6 +44,9 @@ public struct Check: Sendable, Hashable {
   public var bound: String
   public var passed: Bool
 
+  /// The measured value as a person reads it: with a digit more than elsewhere, because it stands beside its bound.
+  var measuredText: String { measured.text(digits: 6) }
+
   /// A number against a bound.
   public init(_ name: String, claimed: some DatumConvertible, measured: Double, _ bound: Bound) {
     self.name = name

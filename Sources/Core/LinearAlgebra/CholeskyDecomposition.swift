@@ -20,7 +20,7 @@ public struct CholeskyDecomposition<Scalar: LinearScalar>: Sendable {
     // LAPACK reads the row-major buffer as Aᵀ: its lower triangle is our upper one, and its L our Lᵀ.
     let minor = factor.withUnsafeMutableBuffer { a in
       for i in 0..<size { (a.baseAddress! + i * size).update(repeating: 0, count: i) }
-      return size == 0 ? 0 : Scalar.factorCholesky(size: size, a.baseAddress!, leading: size)
+      return size == 0 ? 0 : factorCholesky(a.baseAddress!, size: size)
     }
     guard minor == 0 else { throw DecompositionError.notPositiveDefinite(leadingMinor: minor) }
     upper = factor

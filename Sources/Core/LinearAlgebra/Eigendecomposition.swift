@@ -3,9 +3,9 @@ public import Tensors
 
 /// A V = V diag(w) of a general square matrix: eigenvalues and right eigenvectors, complex in general.
 ///
-/// Values come in the order in which the QR algorithm finds them, as in NumPy; of a conjugate pair, the one with positive
-/// imaginary part is first. Vectors have length one, and their component of largest magnitude is real. A defective
-/// matrix has fewer than n independent eigenvectors; the columns then are nearly dependent.
+/// Values come in the order in which the QR algorithm finds them, as in NumPy; of a conjugate pair, the one with
+/// positive imaginary part is first. Vectors have length one, and their component of largest magnitude is real. A
+/// defective matrix has fewer than n independent eigenvectors; the columns then are nearly dependent.
 public struct Eigendecomposition<Scalar: LinearScalar>: Sendable {
   /// w, the n eigenvalues.
   public let values: [Complex<Scalar>]
@@ -21,18 +21,29 @@ public struct Eigendecomposition<Scalar: LinearScalar>: Sendable {
     let size = square.rows
     var packed = Tensor<Scalar>.zeros([size, size])
     values = try packed.withUnsafeMutableBuffer { try generalEigenvalues(of: square, vectors: $0.baseAddress!) }
-    // Column j of the eigenvectors is row j here; a pair shares two rows, its real and its imaginary part.
-    var real = packed
-    var imaginary = Tensor<Scalar>.zeros([size, size])
-    for (j, value) in values.enumerated() where value.imaginary > 0 {
-      let vector = packed[j]
-      let rest = packed[j + 1]
-      real[j + 1] = vector
-      imaginary[j] = rest
-      imaginary[j + 1] = -rest
-    }
-    vectors = ComplexTensor(real: real.transposed, imaginary: imaginary.transposed)
+    vectors = unpacked(packed, values)
   }
+}
+
+/// Column j of the eigenvectors is row j here; a conjugate pair shares two rows, its real and its imaginary part.
+private func unpacked<Scalar: LinearScalar>(
+  _ packed: Tensor<Scalar>, _ values: [Complex<Scalar>]
+) -> ComplexTensor<Scalar> {
+  let size = values.count
+  var real = packed
+  var imaginary = Tensor<Scalar>.zeros([size, size])
+  real.withUnsafeMutableBuffer { real in
+    imaginary.withUnsafeMutableBuffer { imaginary in
+      for (j, value) in values.enumerated() where value.imaginary > 0 {
+        let x = real.baseAddress! + j * size
+        let y = imaginary.baseAddress! + j * size
+        y.update(from: x + size, count: size)
+        Scalar.apply(.negate, y, strideA: 1, y + size, count: size)
+        (x + size).update(from: x, count: size)
+      }
+    }
+  }
+  return ComplexTensor(real: real.transposed, imaginary: imaginary.transposed)
 }
 
 extension Tensor where Scalar: LinearScalar {

@@ -24,7 +24,7 @@ public struct LUDecomposition<Scalar: LinearScalar>: Sendable {
     var info = 0
     if k > 0 {
       work.withUnsafeMutableBuffer { a in
-        info = Scalar.factorLU(rows: m, columns: n, a.baseAddress!, leading: m, pivots: &pivots)
+        info = factorLU(a.baseAddress!, rows: m, columns: n, pivots: &pivots)
       }
     }
     var order = Array(0..<m)
@@ -141,7 +141,7 @@ extension Tensor where Scalar: LinearScalar {
     // The inverse of the transpose is the transpose of the inverse: LAPACK may read the buffer as Aᵀ.
     let info = result.withUnsafeMutableBuffer { a in
       var pivots = [Int32](repeating: 0, count: size)
-      let info = Scalar.factorLU(rows: size, columns: size, a.baseAddress!, leading: size, pivots: &pivots)
+      let info = factorLU(a.baseAddress!, rows: size, columns: size, pivots: &pivots)
       return info != 0 ? info : Scalar.invertLU(size: size, a.baseAddress!, leading: size, pivots: pivots)
     }
     guard info == 0 else { throw DecompositionError.singular(pivot: info - 1) }

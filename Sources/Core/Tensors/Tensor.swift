@@ -145,8 +145,8 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
     if !isDense || storage.isForeign || !isKnownUniquelyReferenced(&storage) { self = copied() }
   }
 
-  /// The same numbers in memory of their own, row by row.
-  func copied() -> Tensor {
+  /// The same numbers in memory of their own, row by row: independent of a mapped file, and dense.
+  public func copied() -> Tensor {
     let result = Tensor(uninitializedShape: shape)
     copyElements(to: result.base)
     return result

@@ -19,6 +19,18 @@ extension Double: FactorizationKernels {
     return Int(info)
   }
 
+  public static func exchangeRows(
+    columns: Int, _ a: UnsafeMutablePointer<Double>, leading: Int, count: Int, pivots: UnsafePointer<Int32>
+  ) {
+    _ = LibraryThreads.single
+    var n = Int32(columns)
+    var lda = Int32(leading)
+    var first: Int32 = 1
+    var last = Int32(count)
+    var step: Int32 = 1
+    dlaswp_(&n, a, &lda, &first, &last, UnsafeMutablePointer(mutating: pivots), &step)
+  }
+
   public static func invertLU(
     size: Int, _ a: UnsafeMutablePointer<Double>, leading: Int, pivots: UnsafePointer<Int32>
   ) -> Int {
@@ -103,38 +115,20 @@ extension Double: FactorizationKernels {
     withWorkspace(of: Double.self) { work, count in dgeqp3_(&m, &n, a, &lda, pivots, scales, work, count, &info) }
   }
 
-  public static func formQ(
-    rows: Int, columns: Int, reflectors: Int, _ a: UnsafeMutablePointer<Double>, leading: Int,
-    scales: UnsafePointer<Double>
+  public static func formReflectorTriangle(
+    rows: Int, count: Int, _ vectors: UnsafePointer<Double>, leading: Int, scales: UnsafePointer<Double>,
+    _ triangle: UnsafeMutablePointer<Double>, leadingT: Int
   ) {
     _ = LibraryThreads.single
-    var m = Int32(rows)
-    var n = Int32(columns)
-    var k = Int32(reflectors)
-    var lda = Int32(leading)
-    var info: Int32 = 0
+    var direction = letter("F")
+    var storage = letter("C")
+    var n = Int32(rows)
+    var k = Int32(count)
+    var ldv = Int32(leading)
+    var ldt = Int32(leadingT)
+    let vectors = UnsafeMutablePointer(mutating: vectors)
     let scales = UnsafeMutablePointer(mutating: scales)
-    withWorkspace(of: Double.self) { work, count in dorgqr_(&m, &n, &k, a, &lda, scales, work, count, &info) }
-  }
-
-  public static func applyQ(
-    transposing: Bool, rows: Int, columns: Int, reflectors: Int, _ a: UnsafePointer<Double>, leadingA: Int,
-    scales: UnsafePointer<Double>, _ c: UnsafeMutablePointer<Double>, leadingC: Int
-  ) {
-    _ = LibraryThreads.single
-    var side = letter("L")
-    var transposition = letter(transposing ? "T" : "N")
-    var m = Int32(rows)
-    var n = Int32(columns)
-    var k = Int32(reflectors)
-    var lda = Int32(leadingA)
-    var ldc = Int32(leadingC)
-    var info: Int32 = 0
-    let a = UnsafeMutablePointer(mutating: a)
-    let scales = UnsafeMutablePointer(mutating: scales)
-    withWorkspace(of: Double.self) { work, count in
-      dormqr_(&side, &transposition, &m, &n, &k, a, &lda, scales, c, &ldc, work, count, &info, 1, 1)
-    }
+    dlarft_(&direction, &storage, &n, &k, vectors, &ldv, scales, triangle, &ldt, 1, 1)
   }
 
   public static func decomposeSingular(

@@ -14,6 +14,10 @@ public protocol FactorizationKernels: MatrixKernels {
     rows: Int, columns: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafeMutablePointer<Int32>
   ) -> Int
 
+  /// Exchanges rows as ``factorLU(rows:columns:_:leading:pivots:)`` did, for `count` pivots.
+  static func exchangeRows(
+    columns: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, count: Int, pivots: UnsafePointer<Int32>)
+
   /// Replaces the factors of ``factorLU(rows:columns:_:leading:pivots:)`` by the inverse.
   static func invertLU(
     size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafePointer<Int32>
@@ -24,7 +28,8 @@ public protocol FactorizationKernels: MatrixKernels {
     size: Int, _ a: UnsafePointer<Self>, leading: Int, norm: Self
   ) -> Self
 
-  /// A = L Lᵀ from and into the lower triangle. Returns the order of the first leading minor that is not positive, or 0.
+  /// A = L Lᵀ from and into the lower triangle. Returns the order of the first leading minor that is not positive, or
+  /// 0.
   static func factorCholesky(size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int) -> Int
 
   /// As ``reciprocalConditionLU(size:_:leading:norm:)``, from the Cholesky factor in the lower triangle.
@@ -41,15 +46,11 @@ public protocol FactorizationKernels: MatrixKernels {
     rows: Int, columns: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafeMutablePointer<Int32>,
     scales: UnsafeMutablePointer<Self>)
 
-  /// Replaces Householder vectors by the first `columns` columns of the product of their `reflectors` reflections.
-  static func formQ(
-    rows: Int, columns: Int, reflectors: Int, _ a: UnsafeMutablePointer<Self>, leading: Int,
-    scales: UnsafePointer<Self>)
-
-  /// Replaces c, of shape [rows, columns], by Q c, or by Qᵀ c when `transposing`.
-  static func applyQ(
-    transposing: Bool, rows: Int, columns: Int, reflectors: Int, _ a: UnsafePointer<Self>, leadingA: Int,
-    scales: UnsafePointer<Self>, _ c: UnsafeMutablePointer<Self>, leadingC: Int)
+  /// The upper triangle T of the product of `count` reflections, I - V T Vᵀ, for V of shape [rows, count] with ones on
+  /// its diagonal. The ones, and the zeros above them, are not read.
+  static func formReflectorTriangle(
+    rows: Int, count: Int, _ vectors: UnsafePointer<Self>, leading: Int, scales: UnsafePointer<Self>,
+    _ triangle: UnsafeMutablePointer<Self>, leadingT: Int)
 
   /// The singular values of a, decreasing, with singular vectors as `vectors` says: the left ones are the columns of u,
   /// the right ones the rows of v. Destroys a. Returns zero, or a positive number when the iteration failed.
@@ -65,9 +66,9 @@ public protocol FactorizationKernels: MatrixKernels {
     vectors: Bool, size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, values: UnsafeMutablePointer<Self>
   ) -> Int
 
-  /// The eigenvalues of a general matrix, and its right eigenvectors unless `vectors` is nil. A complex pair has its real
-  /// part in one column and its imaginary part in the next. Destroys a. Returns zero, or a positive number when the
-  /// iteration failed.
+  /// The eigenvalues of a general matrix, and its right eigenvectors unless `vectors` is nil. A complex pair has its
+  /// real part in one column and its imaginary part in the next. Destroys a. Returns zero, or a positive number when
+  /// the iteration failed.
   static func decomposeGeneral(
     size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, real: UnsafeMutablePointer<Self>,
     imaginary: UnsafeMutablePointer<Self>, vectors: UnsafeMutablePointer<Self>?

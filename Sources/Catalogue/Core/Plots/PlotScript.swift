@@ -68,8 +68,11 @@ struct PlotScript {
     lines += frame(plot, index: index, legend: legend)
     let x = extent(series.flatMap { $0.points.map(\.x) } + marks.compactMap(\.x))
     let y = extent(series.flatMap { $0.points.map(\.y) } + marks.compactMap(\.y))
+    let isCounted = series.allSatisfy { $0.points.allSatisfy { $0.x == $0.x.rounded() } }
     let hasBars = series.contains { $0.style == .bars || $0.style == .steps }
     lines += axis("x", plot.x, x, padding: hasBars ? 0.02 : 0)
+    // Between the layers 1 and 2 there is no layer 1.5.
+    if isCounted, !plot.x.isLogarithmic, x.upperBound - x.lowerBound <= 10 { lines.append("set xtics 1") }
     lines += axis("y", plot.y, y, padding: 0.04, fromZero: hasBars && y.lowerBound >= 0)
     for (i, mark) in marks.enumerated() { lines.append(arrow(mark, number: i + 1)) }
     let drawn = series.enumerated().flatMap { i, one in

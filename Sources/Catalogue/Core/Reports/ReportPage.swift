@@ -110,7 +110,7 @@ extension Check {
   fileprivate var context: [String: Any] {
     [
       "class": passed ? "pass" : "fail", "symbol": passed ? "✓" : "✗", "verdict": passed ? "passed" : "failed",
-      "name": name, "claimed": claimed.text, "measured": measured.text, "bound": bound,
+      "name": name, "claimed": claimed.text, "measured": measuredText, "bound": bound,
     ]
   }
 }

@@ -68,7 +68,7 @@ enum ReportStyle {
     .caption, figcaption { color: var(--quiet); font-size: .9rem; margin: .4rem 0 0; max-width: 46rem; }
     .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1.5rem 2.5rem;
       margin: 1.5rem 0; }
-    figure { margin: 0; min-width: 0; max-width: 44rem; }
+    figure { margin: 0; min-width: 0; max-width: 36rem; }
     figure h3 { margin: 0 0 .6rem; }
     figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
     svg image { image-rendering: pixelated; }

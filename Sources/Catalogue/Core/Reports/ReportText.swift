@@ -48,7 +48,9 @@ extension Table {
   /// Checks as people read them on a terminal.
   init(checks: [Check]) {
     self.init("", columns: ["", "check", "claimed", "measured", "bound"])
-    for check in checks { add([check.passed ? "ok" : "FAIL", check.name, check.claimed, check.measured, check.bound]) }
+    for check in checks {
+      add([check.passed ? "ok" : "FAIL", check.name, check.claimed, check.measuredText, check.bound])
+    }
   }
 }
 

@@ -55,6 +55,11 @@ typedef enum { APUS_SUM, APUS_SUM_OF_SQUARES, APUS_SUM_OF_ABSOLUTES, APUS_PRODUC
   void apus_log_softmax_##S(const T *a, ptrdiff_t stride, T *result, size_t count);                                   \
   /* result[i] = a[0] + ... + a[i]; likewise for products, minima and maxima. */                                      \
   void apus_cumulative_##S(apus_reduction op, const T *a, ptrdiff_t stride, T *result, size_t count);                 \
+  /* result[c] = a[0][c] + ... + a[rows - 1][c], likewise for products, minima and maxima; rows >= 1. */              \
+  void apus_fold_rows_##S(apus_reduction op, const T *a, ptrdiff_t row_stride, size_t rows, size_t columns,           \
+                          T *result);                                                                                 \
+  /* The sum of (a - mean)^2. */                                                                                      \
+  double apus_squared_deviations_##S(const T *a, double mean, size_t count);                                          \
   bool apus_all_finite_##S(const T *a, ptrdiff_t stride, size_t count);                                               \
   /* Adds one to counts[floor((log10|a| - low) * scale)], clamping nothing: values below `low` or not below the       \
      upper edge go to *below / *above, zeros to *zeros; NaN is not expected. For histograms of magnitudes. */         \

@@ -1,0 +1,219 @@
+// The exponential of a matrix and its derivative.
+
+public import Tensors
+
+extension Tensor where Scalar: LinearScalar {
+  /// The exponential e^A of a square matrix, or of each matrix in a stack of shape [..., n, n].
+  ///
+  /// Accurate to the condition of the function (``MatrixFunction/condition(at:)``). Entries beyond the range of the
+  /// scalar come out as infinite or not a number.
+  ///
+  /// - Throws: `InvalidArgument` unless this is square and finite.
+  /// - Complexity: (6 + s) products of n × n matrices and one solve, with s about log2(‖A‖ / 4).
+  /// - Source: Al-Mohy and Higham, "A new scaling and squaring algorithm for the matrix exponential", SIAM J. Matrix Anal.
+  ///   Appl. 31 (2009), algorithm 5.1.
+  public func matrixExponential() throws -> Tensor {
+    guard rank > 2 else { return try exponential(of: validSquare()) }
+    let size = shape[rank - 1]
+    requireConstant()
+    guard shape[rank - 2] == size else {
+      throw InvalidArgument("matrix", found: "shape \(shape)", wanted: "square matrices in the last two axes")
+    }
+    try requireFinite("matrix")
+    let count = shape.dropLast(2).reduce(1, *)
+    guard count > 0, size > 0 else { return self }
+    let stack = dense.reshaped([count, size, size])
+    let results = [Result<Tensor, any Error>](unsafeUninitializedCapacity: count) { buffer, filled in
+      let start = buffer.baseAddress!
+      parallelTasks(count) { i in
+        let result = Result { try exponential(of: stack[i].dense) }
+        (start + i).initialize(to: result)
+      }
+      filled = count
+    }
+    return Tensor.stacked(try results.map { try $0.get() }).reshaped(shape)
+  }
+}
+
+/// The coefficients of the diagonal Padé approximant of degree m, divided so that the last is one.
+private func padeCoefficients<Scalar: LinearScalar>(_ degree: Int) -> [Scalar] {
+  // c_k / c_m with c_k = (2 m - k)! m! / ((2 m)! (m - k)! k!): integers.
+  var coefficients = [Double](repeating: 1, count: degree + 1)
+  for k in stride(from: degree - 1, through: 0, by: -1) {
+    coefficients[k] = coefficients[k + 1] * Double((2 * degree - k) * (k + 1)) / Double(degree - k)
+  }
+  return coefficients.map { Scalar($0) }
+}
+
+/// What the rounding of a Padé approximant asks of the scaling: more halvings when |A| is much larger than A.
+private func extraHalvings<Scalar: LinearScalar>(_ a: Tensor<Scalar>, scale: Double, degree: Int) -> Int {
+  let norm = Double(a.oneNorm()) * scale
+  guard norm > 0 else { return 0 }
+  let power = 2 * degree + 1
+  // 1 / |c_(2m+1)| of the backward error series: C(2m, m) (2m + 1)!.
+  var reciprocal = 1.0
+  for k in 1...power { reciprocal *= Double(k) }
+  for k in 1...degree { reciprocal *= Double(degree + k) / Double(k) }
+  // Scaled first, since powers of large norms overflow.
+  let relative = Double(oneNormOfAbsolutePower(a * (1 / a.oneNorm()), power))
+  let bits = .log2(relative / reciprocal / Double.ulpOfOne * 2) + Double(power - 1) * .log2(norm)
+  return max(0, Int((bits / Double(2 * degree)).rounded(.up)))
+}
+
+private let smallDegrees = [(3, 1.495585217958292e-2), (5, 2.539398330063230e-1)]
+private let middleDegrees = [(7, 9.504178996162932e-1), (9, 2.097847961257068)]
+private let largestNorm = 4.25
+
+private func exponential<Scalar: LinearScalar>(of a: Tensor<Scalar>) throws -> Tensor<Scalar> {
+  guard a.rows > 1 else { return a.exp() }
+  let norm = Double(a.oneNorm())
+  guard norm > 0 else { return .identity(a.rows) }
+  guard norm > 1e30 else { return try moderateExponential(of: a) }
+  // Scaled before its powers overflow.
+  let halvings = Int(Double.log2(norm).rounded(.up))
+  var result = try moderateExponential(of: a * Scalar(Double.exp2(-Double(halvings))))
+  for _ in 0..<halvings { result = result.matmul(result) }
+  return result
+}
+
+private func moderateExponential<Scalar: LinearScalar>(of a: Tensor<Scalar>) throws -> Tensor<Scalar> {
+  func root(_ norm: Scalar, _ k: Double) -> Double { .pow(Double(norm), 1 / k) }
+  let identity = Tensor<Scalar>.identity(a.rows)
+  let a2 = a.matmul(a)
+  var powers = [identity, a2]
+  var d6 = root(estimatedOneNorm(of: [a2, a2, a2]), 6)
+  let d4 = root(estimatedOneNorm(of: [a2, a2]), 4)
+  if max(d4, d6) <= smallDegrees[0].1 && extraHalvings(a, scale: 1, degree: 3) == 0 {
+    return try approximant(a, powers, 3)
+  }
+  let a4 = a2.matmul(a2)
+  powers.append(a4)
+  let exact4 = root(a4.oneNorm(), 4)
+  if max(exact4, d6) <= smallDegrees[1].1 && extraHalvings(a, scale: 1, degree: 5) == 0 {
+    return try approximant(a, powers, 5)
+  }
+  let a6 = a2.matmul(a4)
+  powers.append(a6)
+  d6 = root(a6.oneNorm(), 6)
+  let d8 = root(estimatedOneNorm(of: [a4, a4]), 8)
+  let bound = max(d6, d8)
+  for (degree, limit) in middleDegrees where bound <= limit && extraHalvings(a, scale: 1, degree: degree) == 0 {
+    if degree == 9 { powers.append(a4.matmul(a4)) }
+    return try approximant(a, powers, degree)
+  }
+  let d10 = root(estimatedOneNorm(of: [a4, a6]), 10)
+  let needed = min(bound, max(d8, d10))
+  var halvings = needed > 0 ? max(0, Int(Double.log2(needed / largestNorm).rounded(.up))) : 0
+  halvings += extraHalvings(a, scale: .exp2(-Double(halvings)), degree: 13)
+  let step = Double.exp2(-Double(halvings))
+  let scaled = [1, 2, 4, 6].map { Scalar(Double.pow(step, Double($0))) }
+  var result = try approximant13(a * scaled[0], a2 * scaled[1], a4 * scaled[2], a6 * scaled[3])
+  for _ in 0..<halvings { result = result.matmul(result) }
+  return result
+}
+
+/// r_m(A) for m = 3, 5, 7, 9, from the even powers of A.
+private func approximant<Scalar: LinearScalar>(
+  _ a: Tensor<Scalar>, _ powers: [Tensor<Scalar>], _ degree: Int
+) throws -> Tensor<Scalar> {
+  let c: [Scalar] = padeCoefficients(degree)
+  var odd = powers[0] * c[1]
+  var even = powers[0] * c[0]
+  for k in 1...degree / 2 {
+    odd += powers[k] * c[2 * k + 1]
+    even += powers[k] * c[2 * k]
+  }
+  let u = a.matmul(odd)
+  return try (even - u).solve(even + u)
+}
+
+private func approximant13<Scalar: LinearScalar>(
+  _ a: Tensor<Scalar>, _ a2: Tensor<Scalar>, _ a4: Tensor<Scalar>, _ a6: Tensor<Scalar>
+) throws -> Tensor<Scalar> {
+  let parts = Parts13(a2, a4, a6, constant: .identity(a.rows))
+  let u = a.matmul(a6.matmul(parts.oddHigh) + parts.oddLow)
+  let v = a6.matmul(parts.evenHigh) + parts.evenLow
+  return try (v - u).solve(v + u)
+}
+
+/// The polynomials of degree 13 in pieces: odd = A (A⁶ oddHigh + oddLow), even = A⁶ evenHigh + evenLow. The same sums,
+/// with derivatives of the powers in place of the powers and without the constant, are the derivatives of the pieces.
+private struct Parts13<Scalar: LinearScalar> {
+  let oddHigh: Tensor<Scalar>, oddLow: Tensor<Scalar>, evenHigh: Tensor<Scalar>, evenLow: Tensor<Scalar>
+
+  init(_ p2: Tensor<Scalar>, _ p4: Tensor<Scalar>, _ p6: Tensor<Scalar>, constant: Tensor<Scalar>?) {
+    let c: [Scalar] = padeCoefficients(13)
+    func sum(_ c6: Scalar, _ c4: Scalar, _ c2: Scalar, _ c0: Scalar?) -> Tensor<Scalar> {
+      let powers = p6 * c6 + p4 * c4 + p2 * c2
+      guard let c0, let constant else { return powers }
+      return powers + constant * c0
+    }
+    oddHigh = sum(c[13], c[11], c[9], nil)
+    oddLow = sum(c[7], c[5], c[3], c[1])
+    evenHigh = sum(c[12], c[10], c[8], nil)
+    evenLow = sum(c[6], c[4], c[2], c[0])
+  }
+}
+
+/// e^A and its derivative along E, by differentiating every step of scaling and squaring.
+///
+/// Source: Al-Mohy and Higham, "Computing the Fréchet derivative of the matrix exponential", SIAM J. Matrix Anal. Appl. 30
+/// (2009), algorithm 6.4.
+func exponentialDerivative<Scalar: LinearScalar>(
+  at a: Tensor<Scalar>, along e: Tensor<Scalar>
+) throws -> DirectionalDerivative<Scalar> {
+  let norm = Double(a.oneNorm())
+  let identity = Tensor<Scalar>.identity(a.rows)
+  for (degree, limit) in [(3, 1.08e-2), (5, 2.00e-1), (7, 7.83e-1), (9, 1.78)] where norm <= limit {
+    let c: [Scalar] = padeCoefficients(degree)
+    let a2 = a.matmul(a)
+    let m2 = a.matmul(e) + e.matmul(a)
+    var (power, slope) = (a2, m2)
+    var odd = identity * c[1] + a2 * c[3]
+    var even = identity * c[0] + a2 * c[2]
+    var oddSlope = m2 * c[3]
+    var evenSlope = m2 * c[2]
+    for k in 2..<(degree + 1) / 2 where degree > 3 {
+      slope = power.matmul(m2) + slope.matmul(a2)
+      power = power.matmul(a2)
+      odd += power * c[2 * k + 1]
+      even += power * c[2 * k]
+      oddSlope += slope * c[2 * k + 1]
+      evenSlope += slope * c[2 * k]
+    }
+    return try quotient(
+      u: a.matmul(odd), v: even, slopeU: a.matmul(oddSlope) + e.matmul(odd), slopeV: evenSlope)
+  }
+  let halvings = max(0, Int(Double.log2(norm / 4.74).rounded(.up)))
+  let scale = Scalar(Double.exp2(-Double(halvings)))
+  let (a, e) = (a * scale, e * scale)
+  let a2 = a.matmul(a)
+  let m2 = a.matmul(e) + e.matmul(a)
+  let a4 = a2.matmul(a2)
+  let m4 = a2.matmul(m2) + m2.matmul(a2)
+  let a6 = a2.matmul(a4)
+  let m6 = a4.matmul(m2) + m4.matmul(a2)
+  let parts = Parts13(a2, a4, a6, constant: identity)
+  let slopes = Parts13(m2, m4, m6, constant: nil)
+  let odd = a6.matmul(parts.oddHigh) + parts.oddLow
+  let oddSlope = a6.matmul(slopes.oddHigh) + m6.matmul(parts.oddHigh) + slopes.oddLow
+  let evenSlope = a6.matmul(slopes.evenHigh) + m6.matmul(parts.evenHigh) + slopes.evenLow
+  var result = try quotient(
+    u: a.matmul(odd), v: a6.matmul(parts.evenHigh) + parts.evenLow,
+    slopeU: a.matmul(oddSlope) + e.matmul(odd), slopeV: evenSlope)
+  for _ in 0..<halvings {
+    let slope = result.value.matmul(result.derivative) + result.derivative.matmul(result.value)
+    result = DirectionalDerivative(value: result.value.matmul(result.value), derivative: slope)
+  }
+  return result
+}
+
+/// (V - U)⁻¹ (V + U) and its derivative.
+private func quotient<Scalar: LinearScalar>(
+  u: Tensor<Scalar>, v: Tensor<Scalar>, slopeU: Tensor<Scalar>, slopeV: Tensor<Scalar>
+) throws -> DirectionalDerivative<Scalar> {
+  let lu = try LUDecomposition(of: v - u)
+  let value = try lu.solve(v + u)
+  let right = slopeU + slopeV + (slopeU - slopeV).matmul(value)
+  return DirectionalDerivative(value: value, derivative: try lu.solve(right))
+}
