@@ -93,28 +93,41 @@ APUS_CLONES void S(apus_dct_restore)(const T *a, T odd_sign, T *result, size_t c
   if (count % 2) result[count - 1] = a[count / 2];
 }
 
+// Element 0 and, of an even count, the middle one have no partner; `step` is a constant where these are called.
+APUS_INLINE void turn(const T *w_re, const T *w_im, const T *z_re, const T *z_im, T scale, ptrdiff_t step, T *first,
+                      size_t count) {
+  T *end = first + step * (ptrdiff_t)count;
+  first[0] = z_re[0] * scale;
+  APUS_VECTORIZE for (size_t k = 1; k < (count + 1) / 2; k++) {
+    first[step * (ptrdiff_t)k] = (z_re[k] * w_re[k] - z_im[k] * w_im[k]) * scale;
+    end[-step * (ptrdiff_t)k] = (z_re[k] * w_im[k] + z_im[k] * w_re[k]) * -scale;
+  }
+  const size_t middle = count / 2;
+  if (count % 2 == 0) {
+    first[step * (ptrdiff_t)middle] = (z_re[middle] * w_re[middle] - z_im[middle] * w_im[middle]) * scale;
+  }
+}
+
 APUS_CLONES void S(apus_dct_turn)(const T *roots_re, const T *roots_im, const T *z_re, const T *z_im, T scale,
                                   int reversed, T *result, size_t count) {
-  T *first = reversed ? result + count - 1 : result;
-  const ptrdiff_t step = reversed ? -1 : 1;
-  first[0] = z_re[0] * scale;
-  for (size_t k = 1; k <= count / 2; k++) {
-    const T re = z_re[k] * roots_re[k] - z_im[k] * roots_im[k], im = z_re[k] * roots_im[k] + z_im[k] * roots_re[k];
-    first[step * (ptrdiff_t)(count - k)] = im * -scale;
-    first[step * (ptrdiff_t)k] = re * scale;
+  if (reversed) turn(roots_re, roots_im, z_re, z_im, scale, -1, result + count - 1, count);
+  else turn(roots_re, roots_im, z_re, z_im, scale, 1, result, count);
+}
+
+APUS_INLINE void turn_back(const T *w_re, const T *w_im, const T *first, ptrdiff_t step, T *re, T *im, size_t count) {
+  const T *end = first + step * (ptrdiff_t)count;
+  re[0] = first[0], im[0] = 0;
+  APUS_VECTORIZE for (size_t k = 1; k <= count / 2; k++) {
+    const T x = first[step * (ptrdiff_t)k], y = end[-step * (ptrdiff_t)k];
+    re[k] = x * w_re[k] - y * w_im[k];
+    im[k] = -(x * w_im[k] + y * w_re[k]);
   }
 }
 
 APUS_CLONES void S(apus_dct_turn_back)(const T *roots_re, const T *roots_im, const T *a, int reversed, T *re, T *im,
                                        size_t count) {
-  const T *first = reversed ? a + count - 1 : a;
-  const ptrdiff_t step = reversed ? -1 : 1;
-  re[0] = first[0], im[0] = 0;
-  for (size_t k = 1; k <= count / 2; k++) {
-    const T x = first[step * (ptrdiff_t)k], y = first[step * (ptrdiff_t)(count - k)];
-    re[k] = x * roots_re[k] - y * roots_im[k];
-    im[k] = -(x * roots_im[k] + y * roots_re[k]);
-  }
+  if (reversed) turn_back(roots_re, roots_im, a + count - 1, -1, re, im, count);
+  else turn_back(roots_re, roots_im, a, 1, re, im, count);
 }
 
 APUS_CLONES void S(apus_dct4_before)(const T *roots_re, const T *roots_im, const T *a, int sine, T *re, T *im,
