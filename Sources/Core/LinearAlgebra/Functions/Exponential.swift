@@ -56,6 +56,8 @@ private func extraHalvings<Scalar: LinearScalar>(_ a: Tensor<Scalar>, scale: Dou
   for k in 1...degree { reciprocal *= Double(degree + k) / Double(k) }
   // Scaled first, since powers of large norms overflow.
   let relative = Double(oneNormOfAbsolutePower(a * (1 / a.oneNorm()), power))
+  // Nilpotent: the series ends before.
+  guard relative > 0 else { return 0 }
   let bits = .log2(relative / reciprocal / Double.ulpOfOne * 2) + Double(power - 1) * .log2(norm)
   return max(0, Int((bits / Double(2 * degree)).rounded(.up)))
 }
