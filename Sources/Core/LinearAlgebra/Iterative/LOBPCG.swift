@@ -57,10 +57,10 @@ public struct LOBPCG: Sendable, Hashable {
     let limit = max(tolerance, 16 * Double(Scalar.ulpOfOne))
     var convergence = Convergence(tolerance: limit, iterationLimit: iterationLimit)
 
-    var block = try Block(start(guess, size, width, &random), image: nil, matrix)
+    var block = try ImagedBlock(start(guess, size, width, &random), image: nil, matrix)
     var values = Tensor<Scalar>.zeros([0])
     (block, values) = try rayleighRitz(block, width)
-    var step: Block<Scalar>?
+    var step: ImagedBlock<Scalar>?
     var scale = max(values.maximumNorm(), .leastNormalMagnitude)
     while true {
       try progress.report(convergence.iterations, of: iterationLimit, "LOBPCG")
@@ -85,7 +85,7 @@ public struct LOBPCG: Sendable, Hashable {
       var basis = known
       if room > 0 {
         search = search[.all, 0..<min(search.columns, room)]
-        basis = known.joined(with: try Block(orthonormalized(search, against: known.vectors), image: nil, matrix))
+        basis = known.joined(with: try ImagedBlock(orthonormalized(search, against: known.vectors), image: nil, matrix))
       } else if convergence.iterations > 1 && step == nil {
         return try result(block, values, matrix, convergence)
       }
@@ -108,7 +108,7 @@ public struct LOBPCG: Sendable, Hashable {
   }
 
   private func result<Scalar: LinearScalar>(
-    _ block: Block<Scalar>, _ values: Tensor<Scalar>, _ matrix: some LinearOperator<Scalar>,
+    _ block: ImagedBlock<Scalar>, _ values: Tensor<Scalar>, _ matrix: some LinearOperator<Scalar>,
     _ convergence: Convergence
   ) throws -> PartialEigendecomposition<Scalar> {
     var rows = block.vectors[.all, 0..<count].transposed.dense
@@ -122,8 +122,8 @@ public struct LOBPCG: Sendable, Hashable {
   }
 
   private func rayleighRitz<Scalar: LinearScalar>(
-    _ block: Block<Scalar>, _ width: Int
-  ) throws -> (Block<Scalar>, Tensor<Scalar>) {
+    _ block: ImagedBlock<Scalar>, _ width: Int
+  ) throws -> (ImagedBlock<Scalar>, Tensor<Scalar>) {
     let ritz = try SymmetricEigendecomposition(of: block.projection)
     let order = Tensor(wanted == .smallest ? Array(0..<width) : Array((0..<width).reversed()))
     return (block.combined(ritz.vectors.gathered(order, axis: 1)), ritz.values.gathered(order))
@@ -155,7 +155,7 @@ public struct LOBPCG: Sendable, Hashable {
 }
 
 /// Orthonormal vectors and what A makes of them.
-private struct Block<Scalar: LinearScalar> {
+private struct ImagedBlock<Scalar: LinearScalar> {
   var vectors: Tensor<Scalar>
   var image: Tensor<Scalar>
 
@@ -171,13 +171,13 @@ private struct Block<Scalar: LinearScalar> {
 
   private init(vectors: Tensor<Scalar>, image: Tensor<Scalar>) { (self.vectors, self.image) = (vectors, image) }
 
-  func joined(with other: Block) -> Block {
-    Block(
+  func joined(with other: ImagedBlock) -> ImagedBlock {
+    ImagedBlock(
       vectors: .concatenated([vectors, other.vectors], axis: 1), image: .concatenated([image, other.image], axis: 1))
   }
 
-  func combined(_ coefficients: Tensor<Scalar>) -> Block {
-    Block(vectors: vectors.matmul(coefficients), image: image.matmul(coefficients))
+  func combined(_ coefficients: Tensor<Scalar>) -> ImagedBlock {
+    ImagedBlock(vectors: vectors.matmul(coefficients), image: image.matmul(coefficients))
   }
 
   /// Vᵀ A V.
