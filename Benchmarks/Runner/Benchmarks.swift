@@ -29,17 +29,18 @@ struct Benchmarks {
     if let filter { works = works.filter { $0.name.contains(filter) } }
     var measurement = Measurement()
     if let rounds { measurement.rounds = rounds }
-    var rows: [Row] = []
+    let versions = try peers?.ask(["versions"]).versions ?? [:]
+    var results = Results(rows: [], machine: machine, threads: threadCount, versions: versions)
     for work in works {
       let row = try measurement.measure(work, peers: peers, inputs: Inputs(folder: folder), machine: machine)
       let ratio = row.ratio.map { String(format: "%.2f of %@", $0, row.peer ?? "") } ?? row.note ?? "no peer"
       let target = row.bound.map { "  (target \($0))" } ?? ""
       print("\(work.name): \(String(format: "%.4g", row.oursMs)) ms, \(ratio)\(target)")
-      rows.append(row)
+      fflush(nil)
+      results.rows.append(row)
+      // After each row, so that a run that is cut short has what it measured.
+      try results.write(to: output)
     }
-    let versions = try peers?.ask(["versions"]).versions ?? [:]
-    let results = Results(rows: rows, machine: machine, threads: threadCount, versions: versions)
-    try results.write(to: output)
   }
 
   /// The rates of a large product and a large copy: what floors are reckoned with.

@@ -239,8 +239,10 @@ extension Tensor where Scalar: RealScalar {
     if splitsRows && !isVector { pieces = min(threadCount, pieces) }
     if pieces <= 1 { return part(0..<m, 0..<n) }
     let length = max((long + pieces - 1) / pieces + 47, 191) / 48 * 48
-    // What is left over at the end goes with the piece before it, so that it is not small either.
-    let count = max(1, long / length)
+    // A small rest goes with the piece before it.
+    let rest = long % length
+    let isRestOfUse = rest * (m * n / long) * k >= leastPiece / 2
+    let count = max(1, long / length + (isRestOfUse ? 1 : 0))
     parallelTasks(count) { piece in
       let range = piece * length..<(piece == count - 1 ? long : (piece + 1) * length)
       if splitsRows { part(range, 0..<n) } else { part(0..<m, range) }

@@ -51,6 +51,24 @@ final class BlockRecycler: Sendable {
   private struct State: Sendable {
     var blocks: [Int: [Address]] = [:]
     var bytes = 0
+    /// When each size was last asked for or given back, in ticks.
+    var lastUse: [Int: Int] = [:]
+    var tick = 0
+
+    mutating func use(_ size: Int) {
+      tick += 1
+      lastUse[size] = tick
+    }
+
+    /// A kept block of the size that has been out of use for longest; another size than `size`.
+    mutating func evict(sparing size: Int) -> Address? {
+      let candidates = blocks.filter { $0.key != size && !$0.value.isEmpty }
+      guard let oldest = candidates.keys.min(by: { lastUse[$0, default: 0] < lastUse[$1, default: 0] }) else {
+        return nil
+      }
+      bytes -= oldest
+      return blocks[oldest]?.popLast()
+    }
   }
   private struct Address: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
   private let state = Mutex(State())
@@ -59,6 +77,7 @@ final class BlockRecycler: Sendable {
     guard byteCount >= Self.smallest else { return Self.allocate(byteCount) }
     let size = Self.sizeClass(byteCount)
     let kept: Address? = state.withLock { state in
+      state.use(size)
       guard let block = state.blocks[size]?.popLast() else { return nil }
       state.bytes -= size
       return block
@@ -70,13 +89,20 @@ final class BlockRecycler: Sendable {
     guard byteCount >= Self.smallest else { return free(pointer) }
     let size = Self.sizeClass(byteCount)
     let block = Address(pointer: pointer)
-    let isKept = state.withLock { state in
-      guard state.bytes + size <= Self.capacity else { return false }
+    guard size <= Self.capacity else { return free(pointer) }
+    // What is in use stays, and what has not been asked for makes room.
+    let released: [Address] = state.withLock { state in
+      state.use(size)
+      var released: [Address] = []
+      while state.bytes + size > Self.capacity {
+        guard let old = state.evict(sparing: size) else { return released + [block] }
+        released.append(old)
+      }
       state.blocks[size, default: []].append(block)
       state.bytes += size
-      return true
+      return released
     }
-    if !isKept { free(pointer) }
+    for block in released { free(block.pointer) }
   }
 
   /// Returns every kept block to the system.
