@@ -30,9 +30,8 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
       (x.rank == 1 || x.rank == 2) && x.shape[0] == wanted,
       "a Kronecker product of \(wanted) columns was applied to shape \(x.shape)")
     guard x.count > 0 else { return .zeros([transposing ? columns : rows] + x.shape.dropFirst()) }
-    return alongAxes(x, extent: { transposing ? $0.rows : $0.columns }) { factor, y in
-      factor.matmul(y, transposingA: transposing)
-    }
+    return alongAxes(
+      x, extent: { transposing ? $0.rows : $0.columns }, act: { $0.matmul($1, transposingA: transposing) })
   }
 
   /// x with (A₁ ⊗ ... ⊗ A_k) x = b, for square factors and b of shape [N] or [N, p].
@@ -43,7 +42,7 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
     for factor in factors { _ = try factor.validSquare("factors") }
     let b = try rightSide.validRightSide(rows: rows)
     guard b.count > 0 else { return b }
-    return try alongAxes(b, extent: { $0.rows }) { factor, y in try factor.solve(y) }
+    return try alongAxes(b, extent: { $0.rows }, act: { try $0.solve($1) })
   }
 
   /// The sign of the determinant (zero for a singular matrix) and log |det|, of square factors.
@@ -75,7 +74,7 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
   /// Lets each factor act on its own axis, which has the factor's `extent`.
   private func alongAxes(
     _ x: Tensor<Scalar>, extent: (Tensor<Scalar>) -> Int,
-    _ act: (Tensor<Scalar>, Tensor<Scalar>) throws -> Tensor<Scalar>
+    act: (Tensor<Scalar>, Tensor<Scalar>) throws -> Tensor<Scalar>
   ) rethrows -> Tensor<Scalar> {
     let width = x.rank == 1 ? 1 : x.columns
     var y = x.dense
