@@ -16,10 +16,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let numerics = Target.Dependency.product(name: "Numerics", package: "swift-numerics")
-let core: [Target.Dependency] = ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats"]
+let core: [Target.Dependency] = ["Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats"]
 let methods: [Target.Dependency] = ["Diagnostics", "Compression"]
 let libraries = [
-  "Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue", "Jobs",
+  "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue",
+  "Jobs",
 ]
 
 let package = Package(
@@ -51,7 +52,8 @@ let package = Package(
     // Core: tensors and what is done with them.
     module("Core", "Tensors", ["CVectorKernels", "BLAS", numerics]),
     module("Core", "SpecialFunctions", ["Tensors", numerics]),
-    module("Core", "LinearAlgebra", ["Tensors", "BLAS", numerics]),
+    module("Core", "LinearAlgebra", ["Tensors", "BLAS", "CVectorKernels", numerics]),
+    module("Core", "Fourier", ["Tensors", "CVectorKernels", numerics]),
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
 
     // Methods: one module per domain, one file per method.
@@ -77,7 +79,8 @@ let package = Package(
         "Catalogue", "CatalogueCore", "Jobs", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/apus"),
-    .target(name: "Apus", dependencies: core + methods + ["Catalogue", "Jobs"], path: "Sources/Umbrella"),
+    .target(
+      name: "Apus", dependencies: core + methods + ["Catalogue", "CatalogueCore", "Jobs"], path: "Sources/Umbrella"),
 
     // Ours beside the peers: `make bench`.
     .executableTarget(
@@ -88,6 +91,7 @@ let package = Package(
     tests("TensorsTests", []),
     tests("SpecialFunctionsTests", ["SpecialFunctions"]),
     tests("LinearAlgebraTests", ["LinearAlgebra"]),
+    tests("FourierTests", ["Fourier"]),
     tests("FileFormatsTests", ["FileFormats"]),
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),

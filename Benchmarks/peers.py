@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import scipy
+import scipy.fft
 import scipy.linalg
 import scipy.special
 
@@ -213,6 +214,51 @@ def randomized_svd(kind, n, rank):
     return peers(sklearn=lambda: sklearn_svd(a, rank, random_state=0))
 
 
+def complex_normal(shape, kind):
+    return normal(shape, kind) + 1j * normal(shape, kind, 2)
+
+
+def fft(kind, n, batch):
+    x = complex_normal((batch, n), kind)
+    t = tensors(x)
+    work = peers(lambda: np.fft.fft(x), lambda: torch.fft.fft(t[0]))
+    return work | {"scipy": lambda: scipy.fft.fft(x, workers=THREADS)}
+
+
+def rfft2(kind, n):
+    x = normal((n, n), kind)
+    t = tensors(x)
+    work = peers(lambda: np.fft.rfft2(x), lambda: torch.fft.rfft2(t[0]))
+    return work | {"scipy": lambda: scipy.fft.rfft2(x, workers=THREADS)}
+
+
+def fft3(kind, n):
+    x = complex_normal((n, n, n), kind)
+    t = tensors(x)
+    work = peers(lambda: np.fft.fftn(x), lambda: torch.fft.fftn(t[0]))
+    return work | {"scipy": lambda: scipy.fft.fftn(x, workers=THREADS)}
+
+
+def laplacian(n):
+    """The five-point Laplacian on an n x n grid."""
+    import scipy.sparse as sparse
+
+    line = sparse.diags([-1, 2, -1], [-1, 0, 1], shape=(n, n))
+    return (sparse.kron(sparse.eye(n), line) + sparse.kron(line, sparse.eye(n))).tocsr()
+
+
+def csr(kind, n, columns):
+    a = laplacian(n).astype(TYPES[kind])
+    x = normal((n * n, columns), kind) if columns > 1 else normal((n * n,), kind)
+    if torch is None:
+        return peers(lambda: a @ x)
+    b = torch.sparse_csr_tensor(
+        torch.from_numpy(a.indptr), torch.from_numpy(a.indices), torch.from_numpy(a.data), size=a.shape
+    )
+    t = tensors(x)
+    return {"scipy": lambda: a @ x, "torch": lambda: b @ t[0]}
+
+
 # Files
 
 
@@ -404,6 +450,10 @@ WORKS = {
     "cholesky": cholesky,
     "solve": solve,
     "randomized-svd": randomized_svd,
+    "fft": fft,
+    "rfft2": rfft2,
+    "fft3": fft3,
+    "csr": csr,
     "read-checkpoint": read_checkpoint,
     "compress-checkpoint": compress_checkpoint,
     "weibull": weibull,

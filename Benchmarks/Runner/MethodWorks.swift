@@ -13,7 +13,7 @@ var methodWorks: [Work] { [weibull, weLore, concatenatedSVD] }
 private var weibull: Work {
   Work("weibull 60 512", bound: 0.12) { inputs in
     let weights: Tensor<Float> = try normal([60, 512, 512], inputs)
-    let matrices = weights.split(count: 60).map { $0.reshaped([512, 512]).copied }
+    let matrices = weights.split(count: 60).map { $0.reshaped([512, 512]).copied() }
     let fitting = WeibullFitting(jackknifeBlocks: 0)
     return { for matrix in matrices { keep(try fitting.fit(matrix)) } }
   }
@@ -23,7 +23,7 @@ private var weibull: Work {
 private var weLore: Work {
   Work("welore 28 1024", bound: 0.67) { inputs in
     let weights: Tensor<Float> = try normal([28, 1_024, 1_024], inputs)
-    let matrices = (0..<28).map { (name: "\($0)", matrix: weights[$0].copied) }
+    let matrices = (0..<28).map { (name: "\($0)", matrix: weights[$0].copied()) }
     return { keep(try SpectrumSurvey(named: matrices).allocateRanks(.parameters(0.5))) }
   }
 }
@@ -49,9 +49,4 @@ func checkpointWorks(_ path: String) -> [Work] {
     return { keep(try job.run(FactoredCheckpoint(path), to: "\(inputs.folder)/compressed.safetensors")) }
   }
   return [readCheckpoint(path), compress]
-}
-
-extension Tensor {
-  /// The same numbers in memory of their own.
-  fileprivate var copied: Tensor { Tensor(shape: shape, scalars: scalars) }
 }

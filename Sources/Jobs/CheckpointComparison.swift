@@ -51,6 +51,7 @@ public struct CheckpointComparer: Sendable {
     var rows: [CheckpointComparison.Row] = []
     for (i, name) in names.enumerated() {
       rows.append(try row(name, first, second))
+      for file in [first, second] { file.release(name) }
       try progress.report(i + 1, of: names.count, name)
     }
     return CheckpointComparison(

@@ -73,7 +73,11 @@ public struct CheckpointCompressionJob: Sendable {
     try requireDistinct(input, output)
     try budget.validate()
     let chosen = try selection.select(from: input.entries, of: input.checkpoint.path)
-    let load: @Sendable (String) throws -> Tensor<Float> = { try input.tensor(named: $0) }
+    // A copy, so that the file's pages can be let go: memory stays that of a few matrices, however large the file.
+    let load: @Sendable (String) throws -> Tensor<Float> = { name in
+      defer { input.release(name) }
+      return try input.tensor(named: name).copied()
+    }
     let sources = try chosen.map { entry in
       try MatrixSource(name: entry.name, shape: entry.shape) { try load(entry.name) }
     }
@@ -147,6 +151,7 @@ extension SafetensorsWriter {
         do { try write(bytes: bytes, named: entry.name) } catch { failure = error }
       }
       if let failure { throw failure }
+      input.release(entry.name)
     } else {
       try write(input.tensor(named: entry.name), named: entry.name)
     }

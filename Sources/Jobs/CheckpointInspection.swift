@@ -96,6 +96,7 @@ public struct CheckpointInspector: Sendable {
     var rows: [CheckpointInspection.Row] = []
     for (entry, cost) in zip(entries, costs) {
       rows.append(try row(entry, checkpoint))
+      checkpoint.release(entry.name)
       done += cost
       try progress.report(done, of: max(total, 1), entry.name)
     }

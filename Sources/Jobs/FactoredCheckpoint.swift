@@ -59,9 +59,21 @@ public struct FactoredCheckpoint: Sendable {
   /// - Throws: `FileError`, also when there is no such tensor.
   public func tensor(named name: String) throws -> Tensor<Float> {
     guard let factors = entry(named: name)?.factors else { return try checkpoint.tensor(named: name, as: Float.self) }
+    // Thin factors, or empty ones, can announce a product of any size.
+    let count = Self.product(factors.shape) ?? .max
+    guard count <= Int(clamping: ProcessInfo.processInfo.physicalMemory) / MemoryLayout<Float>.size else {
+      throw FileError(
+        .tooLarge, checkpoint.path, "'\(name)' of shape \(factors.shape) is larger than this machine's memory")
+    }
     let left = try checkpoint.tensor(named: factors.left, as: Float.self)
     let right = try checkpoint.tensor(named: factors.right, as: Float.self)
     return left.matmul(right).reshaped(factors.shape)
+  }
+
+  /// Lets go of the memory that a tensor's mapped bytes take.
+  func release(_ name: String) {
+    let factors = entry(named: name)?.factors
+    for part in factors.map({ [$0.left, $0.right] }) ?? [name] { checkpoint.release(part) }
   }
 
   private static func factors(of checkpoint: Checkpoint) throws -> [String: Factors] {
@@ -80,7 +92,7 @@ public struct FactoredCheckpoint: Sendable {
       let isProduct = left.shape.count == 2 && right.shape.count == 2 && left.shape[1] == right.shape[0]
       guard isProduct, let rows = record.shape.first, rows == left.shape[0],
         (record.shape.dropFirst().allSatisfy { $0 >= 0 }),
-        product(record.shape) == left.shape[0] * right.shape[1]
+        let count = product(record.shape), count == product([left.shape[0], right.shape[1]])
       else {
         throw broken(
           "factors of shapes \(left.shape) and \(right.shape) do not make '\(name)' of shape \(record.shape)")

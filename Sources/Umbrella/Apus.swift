@@ -1,1 +1,12 @@
+// Everything, for those who want one import.
+
+@_exported import Catalogue
+@_exported import CatalogueCore
+@_exported import Compression
+@_exported import Diagnostics
+@_exported import FileFormats
+@_exported import Fourier
+@_exported import Jobs
+@_exported import LinearAlgebra
+@_exported import SpecialFunctions
 @_exported import Tensors

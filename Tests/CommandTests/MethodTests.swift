@@ -62,4 +62,31 @@ import Testing
     #expect(report.status == 2 && report.sentence?.contains("/dev/full") == true, "\(report)")
     #expect(folder.names == ["full.npz"], "nothing is left behind")
   }
+
+  @Test(.enabled(if: ids.contains("weibull")), .timeLimit(.minutes(1))) func aClaimIsReproduced() throws {
+    let folder = try ScratchFolder()
+    let outcome = try Apus.run("reproduce", "weibull", "--json", "--report", folder.path("page"))
+    #expect(outcome.status == 0 && outcome.complaints.isEmpty, "\(outcome)")
+    let objects = try #require(try outcome.json() as? [[String: Any]])
+    #expect(objects.count == 1)
+    #expect(Set(objects[0].keys) == ["id", "passed", "seconds", "checks"])
+    #expect(objects[0]["id"] as? String == "weibull" && objects[0]["passed"] as? Bool == true)
+    let checks = try #require(objects[0]["checks"] as? [[String: Any]])
+    #expect(!checks.isEmpty && checks.allSatisfy { $0["passed"] as? Bool == true })
+    #expect(try folder.text("page/report.html").contains("apus reproduce weibull"))
+  }
+
+  @Test(.enabled(if: ids.contains("weibull"))) func aRunWritesWhatItSays() throws {
+    let folder = try ScratchFolder()
+    let rows = (0..<40).map { i in
+      (0..<40).map { j in "\(sin(Double(i * 40 + j) * 1.7) + 1e-3)" }.joined(separator: ",")
+    }
+    try rows.joined(separator: "\n").write(toFile: folder.path("w.csv"), atomically: true, encoding: .utf8)
+    let outcome = try Apus.run("run", "weibull", "weights=\(folder.path("w.csv"))", "-o", folder.path("fits"), "--json")
+    #expect(outcome.status == 0, "\(outcome)")
+    let object = try #require(try outcome.json() as? [String: Any])
+    #expect(Set(object.keys) == ["id", "seconds", "summary", "tables", "notes", "outputs", "path"])
+    #expect(folder.names == ["fits", "w.csv"])
+    #expect(try folder.text("fits/summary.json").contains("\"id\": \"weibull\""))
+  }
 }

@@ -32,7 +32,8 @@ import Testing
     let table = Dictionary(uniqueKeysWithValues: sources.map { ($0.name, $0) })
     var errors: [Double] = []
     var kept = 0
-    try plan.execute(loading: { try #require(table[$0]).load() }) { group, factors in
+    let load: @Sendable (String) throws -> Tensor<Float> = { try #require(table[$0]).load() }
+    try plan.execute(loading: load) { group, factors in
       #expect(factors.count == (group.rank == nil ? 0 : group.members.count))
       var missed = 0.0
       var total = 0.0

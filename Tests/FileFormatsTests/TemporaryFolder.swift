@@ -22,7 +22,8 @@ final class TemporaryFolder: Sendable {
 }
 
 func writeBytes(_ bytes: [UInt8], to path: String) {
-  // Foundation's own way goes by a temporary file, which is slow for thousands of them.
+  // Foundation's own way, and emptying an old file, wait for the disk: slow for thousands of files.
+  unlink(path)
   guard let file = fopen(path, "wb") else {
     Issue.record("\(path) cannot be written")
     return

@@ -1,7 +1,7 @@
 import Foundation
 import LinearAlgebra
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct RandomOrthogonalTests {

@@ -37,6 +37,38 @@ import Testing
     #expect(distance(a.multipliedByOwnTranspose(transposing: true), naive(a.transposed, a)) < 1e-12, "seed \(seed)")
   }
 
+  @Test(arguments: 0..<60)
+  func productsDoNotDependOnTheNumberOfThreads(seed: UInt64) {
+    var generator = TestGenerator(seed: seed)
+    // Every fourth case has a row or a column for an operand, every fifth is wide.
+    let m = seed % 4 == 0 ? 1 : Int.random(in: 1...600, using: &generator)
+    let n = seed % 4 == 1 ? 1 : Int.random(in: 1...600, using: &generator) * (seed % 5 == 0 ? 9 : 1)
+    let k = Int.random(in: 1...700, using: &generator)
+    let (flipsA, flipsB) = (Bool.random(using: &generator), Bool.random(using: &generator))
+    let a: Tensor<Double> = generator.tensor(flipsA ? [k, m] : [m, k])
+    let b: Tensor<Double> = generator.tensor(flipsB ? [n, k] : [k, n])
+    let x = Tensor<Float>(a)
+    let y = Tensor<Float>(b)
+    func products() -> (Tensor<Double>, Tensor<Float>, Tensor<Double>) {
+      (
+        a.matmul(b, transposingA: flipsA, transposingB: flipsB),
+        x.matmul(y, transposingA: flipsA, transposingB: flipsB), a.multipliedByOwnTranspose()
+      )
+    }
+    let threads = threadCount
+    defer { threadCount = threads }
+    threadCount = 1
+    let single = products()
+    for count in [2, 3, 4, 7] {
+      threadCount = count
+      let several = products()
+      let message: Comment = "\(m) x \(k) x \(n), \(count) threads, transposed \(flipsA) \(flipsB)"
+      #expect(several.0 == single.0, message)
+      #expect(several.1 == single.1, message)
+      #expect(several.2 == single.2, message)
+    }
+  }
+
   @Test func batchesBroadcast() {
     var generator = TestGenerator(seed: 4)
     let a: Tensor<Double> = generator.tensor([2, 1, 3, 4])

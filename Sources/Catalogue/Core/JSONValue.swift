@@ -1,3 +1,5 @@
+import FileFormats
+
 /// A JSON document whose members keep their order, so that equal results print equally.
 public indirect enum JSONValue: Sendable, Hashable {
   case object([Member])
@@ -41,7 +43,7 @@ public indirect enum JSONValue: Sendable, Hashable {
     case .object(let members):
       text += "{"
       for (i, member) in members.enumerated() {
-        text += (i == 0 ? "" : ",") + margin + Self.quoted(member.name) + ": "
+        text += (i == 0 ? "" : ",") + margin + jsonString(member.name) + ": "
         member.value.write(to: &text, indentation: indentation + 2)
       }
       text += closing + "}"
@@ -59,30 +61,12 @@ public indirect enum JSONValue: Sendable, Hashable {
         value.write(to: &text, indentation: indentation + 2)
       }
       text += closing + "]"
-    case .string(let string): text += Self.quoted(string)
+    case .string(let string): text += jsonString(string)
     case .number(let number): text += number.isFinite ? "\(number)" : "null"
     case .integer(let integer): text += "\(integer)"
     case .boolean(let boolean): text += boolean ? "true" : "false"
     case .null: text += "null"
     }
-  }
-
-  private static func quoted(_ string: String) -> String {
-    var result = "\""
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }
 

@@ -45,15 +45,16 @@ public struct Checkpoint: Sendable {
 
   private init(_ path: String, _ index: ShardIndex) throws(FileError) {
     var files: [SafetensorsFile] = []
-    for name in index.fileNames { files.append(try SafetensorsFile(folderName(of: path) + "/" + name)) }
-    for (file, fileName) in zip(files, index.fileNames) {
+    let fileNames = index.tensorNames.keys.sorted()
+    for name in fileNames { files.append(try SafetensorsFile(folderName(of: path) + "/" + name)) }
+    for (file, fileName) in zip(files, fileNames) {
       for name in index.tensorNames[fileName] ?? [] where file.entry(named: name) == nil {
         throw FileError(
           .malformed, path, "the tensor \(quoted(name)) is not in \(quoted(fileName)), where the index sends it")
       }
     }
     // A tensor that lies in two files counts where the index says.
-    self.init(path, files) { index.place[$1] == nil || index.place[$1] == index.fileNames[$0] }
+    self.init(path, files) { index.place[$1] == nil || index.place[$1] == fileNames[$0] }
   }
 
   private init(_ path: String, _ files: [SafetensorsFile], _ isWanted: (Int, String) -> Bool) {
@@ -89,6 +90,11 @@ public struct Checkpoint: Sendable {
     named name: String, as type: Scalar.Type = Scalar.self
   ) throws(FileError) -> Tensor<Scalar> {
     try file(of: name).tensor(named: name, as: type)
+  }
+
+  /// Lets go of the memory that a tensor's bytes take while they are mapped; see `SafetensorsFile.release(_:)`.
+  public func release(_ name: String) {
+    if let place = places[name] { files[place.file].release(name) }
   }
 
   /// Calls `body` with the bytes of a tensor as they stand in its file.
@@ -131,7 +137,6 @@ public struct Checkpoint: Sendable {
 private struct ShardIndex {
   var place: [String: String] = [:]
   var tensorNames: [String: [String]] = [:]
-  var fileNames: [String] { tensorNames.keys.sorted() }
 
   init(_ path: String) throws(FileError) {
     let file = try MappedFile(path)

@@ -37,12 +37,13 @@ struct TextCursor {
       position += 1
     }
     var digits: UInt64 = 0
-    var digitCount = 0
+    // The digits from the first that is not zero; counted apart, since 20 of them can wrap around to zero.
+    var digitCount: UInt64 = 0
     var power = 0
     let firstDigit = position
     while position < end, isDigit(bytes[position]) {
       digits = digits &* 10 &+ UInt64(bytes[position] &- 48)
-      if digits != 0 { digitCount += 1 }
+      if digits | digitCount != 0 { digitCount += 1 }
       position += 1
     }
     var seen = position - firstDigit
@@ -51,7 +52,7 @@ struct TextCursor {
       let firstFraction = position
       while position < end, isDigit(bytes[position]) {
         digits = digits &* 10 &+ UInt64(bytes[position] &- 48)
-        if digits != 0 { digitCount += 1 }
+        if digits | digitCount != 0 { digitCount += 1 }
         position += 1
       }
       power = firstFraction - position

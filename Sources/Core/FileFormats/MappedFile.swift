@@ -72,6 +72,17 @@ public final class MappedFile: Sendable {
     return try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
   }
 
+  /// Tells the system that bytes in `range` are not needed for now: they stop counting as this process's memory, and are
+  /// read again from the file when they are touched again.
+  public func release(_ range: Range<Int>) {
+    guard isMapped else { return }
+    // Whole pages inside the range; its ends may share theirs with a neighbour in use.
+    let page = Int(getpagesize())
+    let first = (range.lowerBound + page - 1) / page * page
+    let last = range.upperBound == count ? count : range.upperBound / page * page
+    if first < last { madvise(start + first, last - first, MADV_DONTNEED) }
+  }
+
   private static func sizeOfRegularFile(_ descriptor: Int32, _ path: String) throws(FileError) -> Int {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .reading(path, errno: errno) }

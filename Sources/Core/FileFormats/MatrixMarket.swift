@@ -24,8 +24,9 @@ public struct CoordinateMatrix: Sendable {
 
   /// The matrix with its zeros, shape [rows, columns].
   ///
-  /// - Throws: `InvalidArgument` when it would take more than `maximumBytes`.
+  /// - Throws: `InvalidArgument` when it would take more than `maximumBytes`, or than this machine's memory.
   public func dense(maximumBytes: Int = 1 << 32) throws -> Tensor<Double> {
+    let maximumBytes = min(maximumBytes, physicalMemory)
     guard let count = checkedCount([rows, columns], bytesPerElement: 8), count <= maximumBytes / 8 else {
       throw InvalidArgument(
         "matrix", found: "\(rows) rows and \(columns) columns",
@@ -36,7 +37,12 @@ public struct CoordinateMatrix: Sendable {
       rowIndices.withUnsafeBuffer { row in
         columnIndices.withUnsafeBuffer { column in
           values.withUnsafeBuffer { value in
-            for i in value.indices { result[row[i] * columns + column[i]] += value[i] }
+            for i in value.indices {
+              precondition(
+                0 <= row[i] && row[i] < rows && 0 <= column[i] && column[i] < columns,
+                "the entry (\(row[i]), \(column[i])) lies outside \(rows) rows and \(columns) columns")
+              result[row[i] * columns + column[i]] += value[i]
+            }
           }
         }
       }
@@ -159,10 +165,12 @@ private struct MatrixMarketReader {
 
   private mutating func wholeNumber() throws(FileError) -> Int {
     cursor.skipBlanks()
-    guard let number = cursor.wholeNumber() else {
-      throw malformed(cursor.isAtLineEnd ? "a number is missing" : "\(quoted(cursor.token())) is not a whole number")
+    let start = cursor
+    // What follows must be apart: `1 1.5` is not the entry .5 at (1, 1).
+    if let number = cursor.wholeNumber(), cursor.isAtLineEnd || cursor.next == 0x20 || cursor.next == 0x09 {
+      return number
     }
-    return number
+    throw malformed(start.isAtLineEnd ? "a number is missing" : "\(quoted(start.token())) is not a whole number")
   }
 
   private mutating func number() throws(FileError) -> Double {

@@ -51,6 +51,13 @@ public struct SafetensorsFile: Sendable {
     try tensor(named: name).real(as: type)
   }
 
+  /// Lets go of the memory that a tensor's bytes take while they are mapped; they are read again when needed again.
+  ///
+  /// Long walks over a large file stay small with it. Views of the tensor stay valid.
+  public func release(_ name: String) {
+    if let entry = entry(named: name) { file.release(entry.byteRange) }
+  }
+
   /// Calls `body` with the bytes of a tensor as they stand in the file.
   public func withBytes<Result>(
     of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result

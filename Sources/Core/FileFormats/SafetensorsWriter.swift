@@ -55,7 +55,7 @@ public struct SafetensorsWriter: ~Copyable {
     var places: [String: Place] = [:]
     var end = 0
     if !metadata.isEmpty {
-      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(JSON.escaped($0.key)):\(JSON.escaped($0.value))" }
+      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(jsonString($0.key)):\(jsonString($0.value))" }
       fields.append("\"\(SafetensorsHeader.metadataKey)\":{\(pairs.joined(separator: ","))}")
     }
     for declaration in order.map({ declarations[$0] }) {
@@ -72,7 +72,7 @@ public struct SafetensorsWriter: ~Copyable {
       }
       let extents = shape.map(String.init).joined(separator: ",")
       fields.append(
-        "\(JSON.escaped(name)):{\"dtype\":\"\(declaration.type.rawValue)\",\"shape\":[\(extents)],"
+        "\(jsonString(name)):{\"dtype\":\"\(declaration.type.rawValue)\",\"shape\":[\(extents)],"
           + "\"data_offsets\":[\(end),\(end + byteCount)]}")
       end += byteCount
     }

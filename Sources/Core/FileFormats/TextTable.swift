@@ -82,15 +82,25 @@ struct TextTableReader {
   /// The first of tab, semicolon, comma that occurs in the row outside quotes, else blanks if there are any inside.
   private static func separator(ofRowAt cursor: TextCursor) -> CellSeparator {
     var cursor = cursor
+    let candidates = [CellSeparator.tab, .semicolon, .comma]
     var isQuoted = false
+    // A quote opens only where a cell begins, or right after one that closed: that is a doubled quote.
+    var mayOpen = true
     var found: Set<UInt8> = []
     cursor.skipBlanks()
-    while !cursor.isAtLineEnd {
-      if cursor.next == UInt8(ascii: "\"") { isQuoted.toggle() }
-      if !isQuoted { found.insert(cursor.next) }
+    // Inside quotes a row goes on over the end of a line.
+    while cursor.position < cursor.end, isQuoted || !cursor.isAtLineEnd {
+      let byte = cursor.next
+      if byte == UInt8(ascii: "\""), isQuoted || mayOpen {
+        mayOpen = isQuoted
+        isQuoted.toggle()
+      } else if !isQuoted {
+        found.insert(byte)
+        mayOpen = byte == 0x20 || candidates.contains { $0.byte == byte }
+      }
       cursor.position += 1
     }
-    for candidate in [CellSeparator.tab, .semicolon, .comma] where found.contains(candidate.byte) { return candidate }
+    for candidate in candidates where found.contains(candidate.byte) { return candidate }
     return found.contains(0x20) ? .blanks : .comma
   }
 
@@ -99,7 +109,10 @@ struct TextTableReader {
     return text.withUTF8 { utf8 in
       guard let start = utf8.baseAddress else { return false }
       var cursor = TextCursor(bytes: start, position: 0, end: utf8.count)
-      return cursor.number() != nil && cursor.position == cursor.end
+      cursor.skipSpaces()
+      guard cursor.number() != nil else { return false }
+      cursor.skipSpaces()
+      return cursor.position == cursor.end
     }
   }
 
@@ -130,11 +143,13 @@ struct TextTableReader {
           cell.append(byte)
         }
       }
+      // Blanks inside quotes belong to the cell.
+      let quotedCount = cell.count
       while !cursor.isAtLineEnd, cursor.next != separator.byte, separator != .blanks || cursor.next != 0x09 {
         cell.append(cursor.next)
         cursor.position += 1
       }
-      while cell.last == 0x20 { cell.removeLast() }
+      while cell.count > quotedCount, cell.last == 0x20 { cell.removeLast() }
       cells.append(String(decoding: cell, as: UTF8.self))
       if separator == .blanks { cursor.skipBlanks() }
       if cursor.isAtLineEnd { break }

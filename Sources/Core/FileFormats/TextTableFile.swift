@@ -51,7 +51,7 @@ public func writeCSV(
   let between = String(decoding: [separator.byte], as: UTF8.self)
   var file = try AtomicFile(path)
   if let columnNames {
-    try file.write(columnNames.map { quotedCell($0, between) }.joined(separator: between) + "\n")
+    try file.write(columnNames.map { quotedCell($0) }.joined(separator: between) + "\n")
   }
   var text = ""
   text.reserveCapacity(1 << 17)
@@ -75,11 +75,19 @@ public func writeCSV<Scalar: StorableScalar>(
 }
 
 /// A column's name as a cell, in quotes where it would be read otherwise.
-private func quotedCell(_ name: String, _ separator: String) -> String {
-  let isPlain =
-    !name.isEmpty && !name.contains { $0 == "\"" || $0 == "#" || $0.isNewline || $0 == " " || String($0) == separator }
-  return isPlain
-    ? name : "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+private func quotedCell(_ name: String) -> String {
+  // Byte by byte, as the reader sees it: as characters, a quote with an accent over it is no quote. Every separator
+  // counts, since the reader may have to find out which one it is.
+  let isPlain = !name.isEmpty && !name.utf8.contains { $0 <= 0x20 || "\"#,;".utf8.contains($0) }
+  // A byte order mark at the beginning of a file is not taken for a part of its text.
+  if isPlain, name.unicodeScalars.first != "\u{FEFF}" { return name }
+  var cell = "\""
+  for scalar in name.unicodeScalars {
+    if scalar == "\"" { cell.unicodeScalars.append(scalar) }
+    cell.unicodeScalars.append(scalar)
+  }
+  cell.unicodeScalars.append("\"")
+  return cell
 }
 
 extension AnyTensor {

@@ -1,8 +1,8 @@
 // Cholesky and LU of large matrices, spread over the threads.
 //
 // LAPACK on several threads of its own sums in an order that depends on their number. Here the diagonal blocks go to
-// LAPACK on one thread, and the rest, nearly all of the work, is products over blocks that depend on the shape alone: the
-// result is the same on any number of threads.
+// LAPACK on one thread, and the rest, nearly all of the work, is products over blocks that depend on the shape alone:
+// the result is the same on any number of threads.
 
 import Tensors
 

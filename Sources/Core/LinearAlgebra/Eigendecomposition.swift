@@ -3,9 +3,9 @@ public import Tensors
 
 /// A V = V diag(w) of a general square matrix: eigenvalues and right eigenvectors, complex in general.
 ///
-/// Values come in the order in which the QR algorithm finds them, as in NumPy; of a conjugate pair, the one with positive
-/// imaginary part is first. Vectors have length one, and their component of largest magnitude is real. A defective
-/// matrix has fewer than n independent eigenvectors; the columns then are nearly dependent.
+/// Values come in the order in which the QR algorithm finds them, as in NumPy; of a conjugate pair, the one with
+/// positive imaginary part is first. Vectors have length one, and their component of largest magnitude is real. A
+/// defective matrix has fewer than n independent eigenvectors; the columns then are nearly dependent.
 public struct Eigendecomposition<Scalar: LinearScalar>: Sendable {
   /// w, the n eigenvalues.
   public let values: [Complex<Scalar>]

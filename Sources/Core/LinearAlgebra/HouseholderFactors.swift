@@ -5,7 +5,8 @@
 // number of threads.
 //
 // Source: Schreiber and Van Loan, "A storage-efficient WY representation for products of Householder transformations",
-// SIAM J. Sci. Stat. Comput. 10 (1989); the recursion within a block: Elmroth and Gustavson, IBM J. Res. Dev. 44 (2000).
+// SIAM J. Sci. Stat. Comput. 10 (1989); the recursion within a block: Elmroth and Gustavson, IBM J. Res. Dev. 44
+// (2000).
 
 import Tensors
 

@@ -3,9 +3,9 @@
 // Every new basis vector is made orthogonal to all earlier ones, twice; this costs memory for the basis, and makes the
 // method as dependable as a dense one. When the basis is full it is replaced by its best part and grows again.
 //
-// Source: Wu and Simon, "Thick-restart Lanczos method for large symmetric eigenvalue problems", SIAM J. Matrix Anal. Appl.
-// 22 (2000); Baglama and Reichel, "Augmented implicitly restarted Lanczos bidiagonalization methods", SIAM J. Sci. Comput.
-// 27 (2005), whose augmentation by Ritz vectors is the same idea for singular values.
+// Source: Wu and Simon, "Thick-restart Lanczos method for large symmetric eigenvalue problems", SIAM J. Matrix Anal.
+// Appl. 22 (2000); Baglama and Reichel, "Augmented implicitly restarted Lanczos bidiagonalization methods", SIAM J.
+// Sci. Comput. 27 (2005), whose augmentation by Ritz vectors is the same idea for singular values.
 
 public import Tensors
 
@@ -59,8 +59,8 @@ public struct Lanczos: Sendable, Hashable {
   /// The wanted eigenpairs of a symmetric operator on vectors of length `size`.
   ///
   /// - Parameter multiply: x to A x, both of shape [size]; A must be symmetric, which is not checked.
-  /// - Throws: `InvalidArgument` for settings out of range or an operator that returns another shape or numbers that are
-  ///   not finite; what `multiply` throws; `CancellationError`.
+  /// - Throws: `InvalidArgument` for settings out of range or an operator that returns another shape or numbers that
+  ///   are not finite; what `multiply` throws; `CancellationError`.
   /// - Complexity: basisSize - k products and O(size basisSize²) time a restart; O(size basisSize) memory.
   public func eigenpairs<Scalar: LinearScalar>(
     size: Int, random: inout RandomStream, progress: WorkProgress = .silent,

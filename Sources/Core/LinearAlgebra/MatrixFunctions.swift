@@ -13,8 +13,8 @@ public struct SymmetricRoots<Scalar: LinearScalar>: Sendable {
 
   /// Takes the roots of `matrix`, of shape [n, n].
   ///
-  /// - Throws: `InvalidArgument` unless `matrix` is symmetric, finite, and positive semi-definite up to rounding, and when
-  ///   all of it is zero and small eigenvalues are to be raised.
+  /// - Throws: `InvalidArgument` unless `matrix` is symmetric, finite, and positive semi-definite up to rounding, and
+  ///   when all of it is zero and small eigenvalues are to be raised.
   /// - Complexity: O(n³) time.
   public init(of matrix: Tensor<Scalar>, small: SmallEigenvalues = .raised()) throws {
     let clipped = try ClippedSpectrum(of: matrix, small)
@@ -71,9 +71,10 @@ extension Tensor where Scalar: LinearScalar {
 
   /// A^(1/2) and A^(-1/2) of a symmetric positive definite matrix by matrix products alone.
   ///
-  /// The coupled Newton–Schulz iteration: quadratic convergence once near, and about log(κ) / log(9/4) steps before for a
-  /// condition number κ, so beyond κ = 1 / sqrt(precision) the eigenvalues are the better way. A singular matrix does not
-  /// converge, and the result says so. Useful where products are much faster than eigenvalues, or on many small steps.
+  /// The coupled Newton–Schulz iteration: quadratic convergence once near, and about log(κ) / log(9/4) steps before for
+  /// a condition number κ, so beyond κ = 1 / sqrt(precision) the eigenvalues are the better way. A singular matrix does
+  /// not converge, and the result says so. Useful where products are much faster than eigenvalues, or on many small
+  /// steps.
   ///
   /// - Throws: `InvalidArgument` unless this is symmetric and finite.
   /// - Complexity: three products of n × n matrices an iteration.

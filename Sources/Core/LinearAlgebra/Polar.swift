@@ -4,8 +4,8 @@ public import Tensors
 
 /// A = Q H with orthonormal columns (or rows) in Q and a symmetric positive semi-definite H.
 ///
-/// Of a matrix of rank r below min(m, n), Q is the partial isometry of rank r that belongs to its nonzero singular values;
-/// the directions that A does not determine are left out instead of being invented.
+/// Of a matrix of rank r below min(m, n), Q is the partial isometry of rank r that belongs to its nonzero singular
+/// values; the directions that A does not determine are left out instead of being invented.
 public struct PolarDecomposition<Scalar: LinearScalar>: Sendable {
   /// Q = U Vᵀ, of shape [m, n].
   public let factor: Tensor<Scalar>
@@ -30,14 +30,14 @@ public struct PolarDecomposition<Scalar: LinearScalar>: Sendable {
 
 /// Polynomials in X Xᵀ that push all singular values of a matrix towards one, by matrix products alone.
 ///
-/// Each step is X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X, after X was divided by its Frobenius norm. Singular values of zero stay
-/// zero. There are three families:
+/// Each step is X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X, after X was divided by its Frobenius norm. Singular values of zero
+/// stay zero. There are three families:
 ///
-/// - ``muon``: five steps that grow small singular values fastest. They do not converge: values end up anywhere in about
-///   0.7...1.2, which is enough for an optimizer's direction.
+/// - ``muon``: five steps that grow small singular values fastest. They do not converge: values end up anywhere in
+///   about 0.7...1.2, which is enough for an optimizer's direction.
 /// - ``convergent(steps:)``: third-order convergence to one, but small values grow only by 15/8 a step.
-/// - ``polarExpress(steps:smallest:)``: for a fixed number of steps, the smallest possible largest error over all singular
-///   values between `smallest` and one.
+/// - ``polarExpress(steps:smallest:)``: for a fixed number of steps, the smallest possible largest error over all
+///   singular values between `smallest` and one.
 public struct NewtonSchulz: Sendable, Hashable {
   /// The coefficients of one step.
   public struct Step: Sendable, Hashable {

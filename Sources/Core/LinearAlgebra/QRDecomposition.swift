@@ -30,7 +30,8 @@ public struct PivotedQRDecomposition<Scalar: LinearScalar>: Sendable {
   /// Column j of Q R is column `permutation[j]` of A.
   public let permutation: [Int]
 
-  /// Decomposes `matrix`, of shape [m, n], by Householder reflections, taking the column of largest remaining norm first.
+  /// Decomposes `matrix`, of shape [m, n], by Householder reflections, taking the column of largest remaining norm
+  /// first.
   ///
   /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers.
   /// - Complexity: O(m n min(m, n)) time; O(m n) memory.

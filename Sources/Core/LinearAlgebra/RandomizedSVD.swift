@@ -22,8 +22,9 @@ public struct RangeBasis<Scalar: LinearScalar>: Sendable {
 public struct RandomizedRangeFinder: Sendable, Hashable {
   /// Additional random vectors (p).
   public var oversampling = 10
-  /// Multiplications by A Aᵀ before the basis is taken (q). Bases are orthonormalized in between, so that small singular
-  /// values are not lost to rounding. Spectra that decay slowly, as those of trained weights, need two or more.
+  /// Multiplications by A Aᵀ before the basis is taken (q). Bases are orthonormalized in between, so that small
+  /// singular values are not lost to rounding. Spectra that decay slowly, as those of trained weights, need two or
+  /// more.
   public var powerIterations = 2
   /// How many vectors an adaptive search adds at a time.
   public var blockSize = 16
@@ -51,8 +52,8 @@ public struct RandomizedRangeFinder: Sendable, Hashable {
   /// The smallest basis, in steps of `blockSize`, with ‖A - Q Qᵀ A‖_F <= `tolerance` ‖A‖_F.
   ///
   /// Vectors are added in blocks, each orthogonal to the ones before. The error is known without another look at the
-  /// matrix, from ‖A - Q Qᵀ A‖² = ‖A‖² - ‖Qᵀ A‖²; a tolerance below the square root of the precision is out of its reach
-  /// and is rejected.
+  /// matrix, from ‖A - Q Qᵀ A‖² = ‖A‖² - ‖Qᵀ A‖²; a tolerance below the square root of the precision is out of its
+  /// reach and is rejected.
   /// - Parameter matrix: A, of shape [m, n].
   /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers, and for settings out of range.
   /// - Source: Yu, Gu and Li, "Efficient randomized algorithms for the fixed-precision low-rank matrix approximation",

@@ -43,8 +43,8 @@ struct ClippedSpectrum<Scalar: LinearScalar> {
   let inverseRoots: Tensor<Scalar>
   let report: SpectrumReport
 
-  /// - Throws: `InvalidArgument` for a matrix that is not symmetric, finite and positive semi-definite up to rounding, or
-  ///   that is zero where small eigenvalues are to be raised.
+  /// - Throws: `InvalidArgument` for a matrix that is not symmetric, finite and positive semi-definite up to rounding,
+  ///   or that is zero where small eigenvalues are to be raised.
   init(of matrix: Tensor<Scalar>, _ small: SmallEigenvalues) throws {
     eigen = try SymmetricEigendecomposition(of: matrix)
     let values = eigen.values.scalars

@@ -34,7 +34,7 @@ extension Tensor where Scalar: LinearScalar {
       x.withUnsafeMutableBuffer { x in
         let a = a.baseAddress!
         let x = x.baseAddress!
-        let group = size * size * width < 1 << 18 ? width : 128
+        let group = size * size * width < 1 << 18 ? width : 256
         parallelTasks((width + group - 1) / group) { i in
           Scalar.solveTriangular(
             right: false, upper: triangle == .upper, transposing: transposing, unitDiagonal: unitDiagonal,

@@ -2,8 +2,8 @@ public import Tensors
 
 /// A change of coordinates in which a second-moment matrix M becomes the identity: W M Wᵀ = I.
 ///
-/// With M = E[x xᵀ] of the inputs x of a layer, an approximation error of its weights counts as the error of its outputs
-/// after the weights are multiplied by W⁻¹: E ‖D x‖² = ‖D W⁻¹‖_F².
+/// With M = E[x xᵀ] of the inputs x of a layer, an approximation error of its weights counts as the error of its
+/// outputs after the weights are multiplied by W⁻¹: E ‖D x‖² = ‖D W⁻¹‖_F².
 public struct Whitening<Scalar: LinearScalar>: Sendable {
   /// Which of the many W is taken; they differ by a rotation from the left.
   public enum Method: Sendable, Hashable {

@@ -79,9 +79,10 @@ extension Tensor where Scalar: RealScalar {
       // Row blocks of the upper triangle: the diagonal block by the symmetric kernel, the rest by the general one.
       let block = 256
       let blocks = (size + block - 1) / block
+      let isSmall = size * size * inner < Tensor.leastPiece
       withExtendedLifetime(a.tensor.storage) {
-        parallelTasks(size * inner < 1 << 16 ? 0 : blocks) { i in rowBlock(i) }
-        if size * inner < 1 << 16 { for i in 0..<blocks { rowBlock(i) } }
+        parallelTasks(isSmall ? 0 : blocks) { i in rowBlock(i) }
+        if isSmall { for i in 0..<blocks { rowBlock(i) } }
       }
       func rowBlock(_ i: Int) {
         let start = i * block
@@ -168,7 +169,7 @@ extension Tensor where Scalar: RealScalar {
       let x = left.pointer
       let y = right.pointer
       let z = Foreign(result.base)
-      let pieces = m * n * k * Shape.count(batch) < 1 << 16 ? 1 : min(walk.outerCount * inner, 4 * threadCount)
+      let pieces = m * n * k * Shape.count(batch) < 1 << 18 ? 1 : min(walk.outerCount * inner, 4 * threadCount)
       let total = walk.outerCount * inner
       let length = (total + pieces - 1) / pieces
       parallelTasks((total + length - 1) / length) { piece in
@@ -196,34 +197,52 @@ extension Tensor where Scalar: RealScalar {
       ?? [Int](repeating: 0, count: batch.count)
   }
 
-  /// One product, its longer side split over the threads at multiples of 16.
+  /// Multiplications in the least piece that a product is split into: what pays for waking a thread, and is too much for
+  /// the special kernels that BLAS has for small products.
+  private static var leastPiece: Int { 1 << 21 }
+
+  /// One product, its rows or columns split over the threads.
+  ///
+  /// Each element must be summed as in the whole product, whatever the number of threads. Between rows this holds where
+  /// cuts fall on edges of BLAS's tiles (48 is a multiple of all their sizes). Between columns it does not, so those
+  /// pieces depend on the shape alone.
   private static func multiply(
     _ left: Operand, _ a: Foreign<Scalar>, _ right: Operand, _ b: Foreign<Scalar>, _ c: Foreign<Scalar>, _ m: Int,
     _ n: Int, _ k: Int
   ) {
-    let threads = m * n * k < 1 << 16 ? 1 : threadCount
     func part(_ rows: Range<Int>, _ columns: Range<Int>) {
       let x = a.pointer + rows.lowerBound * (left.isTransposed ? 1 : left.leading)
       let y = b.pointer + columns.lowerBound * (right.isTransposed ? right.leading : 1)
       let z = c.mutable + rows.lowerBound * n + columns.lowerBound
-      if columns.count == 1 && n == 1 && !right.isTransposed && right.leading == 1 {
-        // A matrix times a column: the vector kernel reads the matrix once, at memory speed.
+      // A matrix times a vector: the vector kernel reads the matrix once, at memory speed.
+      if n == 1 {
         Scalar.multiplyVector(
           transposing: left.isTransposed, rows: left.isTransposed ? k : rows.count,
-          columns: left.isTransposed ? rows.count : k, alpha: 1, x, leadingA: left.leading, y, strideX: 1, beta: 0, z,
-          strideY: 1)
+          columns: left.isTransposed ? rows.count : k, alpha: 1, x, leadingA: left.leading, y,
+          strideX: right.isTransposed ? 1 : right.leading, beta: 0, z, strideY: 1)
+      } else if m == 1 {
+        Scalar.multiplyVector(
+          transposing: !right.isTransposed, rows: right.isTransposed ? columns.count : k,
+          columns: right.isTransposed ? k : columns.count, alpha: 1, y, leadingA: right.leading, x,
+          strideX: left.isTransposed ? left.leading : 1, beta: 0, z, strideY: 1)
       } else {
         Scalar.multiply(
           transposingA: left.isTransposed, transposingB: right.isTransposed, rows: rows.count, columns: columns.count,
           inner: k, alpha: 1, x, leadingA: left.leading, y, leadingB: right.leading, beta: 0, z, leadingC: n)
       }
     }
-    if threads == 1 { return part(0..<m, 0..<n) }
-    let splitsRows = m >= n
+    let isVector = m == 1 || n == 1
+    // Few long rows are cut across: every piece then repeats the packing of the smaller operand only.
+    let splitsRows = m >= n || m >= 512
     let long = splitsRows ? m : n
-    let length = ((long + threads - 1) / threads + 15) & ~15
-    parallelTasks((long + length - 1) / length) { piece in
-      let range = piece * length..<min((piece + 1) * length, long)
+    var pieces = m * n * k / (isVector ? leastPiece / 16 : leastPiece)
+    if splitsRows && !isVector { pieces = min(threadCount, pieces) }
+    if pieces <= 1 { return part(0..<m, 0..<n) }
+    let length = max((long + pieces - 1) / pieces + 47, 191) / 48 * 48
+    // What is left over at the end goes with the piece before it, so that it is not small either.
+    let count = max(1, long / length)
+    parallelTasks(count) { piece in
+      let range = piece * length..<(piece == count - 1 ? long : (piece + 1) * length)
       if splitsRows { part(range, 0..<n) } else { part(0..<m, range) }
     }
   }

@@ -67,6 +67,17 @@ extension Float: RealScalar {
     largest ? apus_index_of_largest_f32(a, stride, count) : apus_index_of_smallest_f32(a, stride, count)
   }
 
+  public static func foldRows(
+    _ reduction: Reduction, _ a: UnsafePointer<Float>, rowStride: Int, rows: Int, columns: Int,
+    _ result: UnsafeMutablePointer<Float>
+  ) {
+    apus_fold_rows_f32(apus_reduction(reduction.rawValue), a, rowStride, rows, columns, result)
+  }
+
+  public static func squaredDeviations(_ a: UnsafePointer<Float>, from mean: Double, count: Int) -> Double {
+    apus_squared_deviations_f32(a, mean, count)
+  }
+
   public static func dot(
     _ a: UnsafePointer<Float>, strideA: Int, _ b: UnsafePointer<Float>, strideB: Int, count: Int
   ) -> Float {
@@ -167,6 +178,17 @@ extension Double: RealScalar {
 
   public static func indexOfExtreme(largest: Bool, _ a: UnsafePointer<Double>, stride: Int, count: Int) -> Int {
     largest ? apus_index_of_largest_f64(a, stride, count) : apus_index_of_smallest_f64(a, stride, count)
+  }
+
+  public static func foldRows(
+    _ reduction: Reduction, _ a: UnsafePointer<Double>, rowStride: Int, rows: Int, columns: Int,
+    _ result: UnsafeMutablePointer<Double>
+  ) {
+    apus_fold_rows_f64(apus_reduction(reduction.rawValue), a, rowStride, rows, columns, result)
+  }
+
+  public static func squaredDeviations(_ a: UnsafePointer<Double>, from mean: Double, count: Int) -> Double {
+    apus_squared_deviations_f64(a, mean, count)
   }
 
   public static func dot(

@@ -8,9 +8,13 @@ private struct Halves {
   static let radixCount = 512
 
   let count: Int
-  var tasks: Int { count >= 1 << 15 && threadCount > 1 ? 2 : 1 }
+  /// Fixed once: the number of threads may change between sorting and merging.
+  let tasks: Int
 
-  init(_ count: Int) { self.count = count }
+  init(_ count: Int) {
+    self.count = count
+    tasks = count >= 1 << 15 && threadCount > 1 ? 2 : 1
+  }
 
   subscript(half: Int) -> Range<Int> {
     guard tasks == 2 else { return 0..<count }

@@ -78,13 +78,6 @@ extension Tensor where Scalar: NumericScalar {
       return Tensor(repeating: Scalar.reduce(reduction, base, stride: 1, count: 0), shape: kept)
     }
     let result = Tensor(uninitializedShape: kept)
-    let operation: BinaryOperation =
-      switch reduction {
-      case .product: .multiply
-      case .smallest: .minimum
-      case .largest: .maximum
-      default: .add
-      }
     let from = Foreign(base)
     let to = Foreign(result.base)
     withExtendedLifetime((storage, result.storage)) {
@@ -95,17 +88,15 @@ extension Tensor where Scalar: NumericScalar {
         defer { scratch.deallocate() }
         func fold(_ range: Range<Int>, into target: UnsafeMutablePointer<Scalar>, level: Int) {
           if range.count <= 32 {
-            target.update(from: from.pointer + range.lowerBound * width + columns.lowerBound, count: length)
-            for row in range.dropFirst() {
-              let next = from.pointer + row * width + columns.lowerBound
-              Scalar.apply(operation, target, strideA: 1, next, strideB: 1, target, count: length)
-            }
+            let first = from.pointer + range.lowerBound * width + columns.lowerBound
+            Scalar.foldRows(reduction, first, rowStride: width, rows: range.count, columns: length, target)
           } else {
             let middle = range.lowerBound + range.count / 2
             let other = scratch + level * length
             fold(range.lowerBound..<middle, into: target, level: level + 1)
             fold(middle..<range.upperBound, into: other, level: level + 1)
-            Scalar.apply(operation, target, strideA: 1, other, strideB: 1, target, count: length)
+            // The two halves are two rows, some distance apart.
+            Scalar.foldRows(reduction, target, rowStride: other - target, rows: 2, columns: length, target)
           }
         }
         fold(0..<rows, into: to.mutable + columns.lowerBound, level: 0)
@@ -236,9 +227,19 @@ extension Tensor where Scalar: RealScalar {
   /// The mean squared deviation from the mean; divided by n - `correction` (one for the unbiased estimate).
   public func variance(axes: [Int], correction: Int = 0, keepingAxes: Bool = false) -> Tensor {
     let length = axes.map { shape[Shape.axis($0, rank: rank)] }.reduce(1, *)
-    let deviation = self - mean(axes: axes, keepingAxes: true)
-    return deviation.squared().sum(axes: axes, keepingAxes: keepingAxes) / Scalar(length - correction)
+    if trace != nil {
+      let deviation = self - mean(axes: axes, keepingAxes: true)
+      return deviation.squared().sum(axes: axes, keepingAxes: keepingAxes) / Scalar(length - correction)
+    }
+    let (kept, count, view) = gathered(axes)
+    let divisor = Double(length - correction)
+    let spread: Tensor = view.mapRows(to: kept, length: count) { row, count in
+      let mean = Double(Scalar.reduce(.sum, row, stride: 1, count: count)) / Double(count)
+      return Scalar(Scalar.squaredDeviations(row, from: mean, count: count) / divisor)
+    }
+    return keepingAxes ? spread.reshaped(keeping(axes)) : spread
   }
+
   public func variance(axis: Int, correction: Int = 0, keepingAxis: Bool = false) -> Tensor {
     variance(axes: [axis], correction: correction, keepingAxes: keepingAxis)
   }

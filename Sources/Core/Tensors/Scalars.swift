@@ -44,6 +44,10 @@ public protocol NumericScalar: TensorScalar, Numeric, Comparable {
   static func reduce(_ reduction: Reduction, _ a: UnsafePointer<Self>, stride: Int, count: Int) -> Self
   static func cumulate(
     _ reduction: Reduction, _ a: UnsafePointer<Self>, stride: Int, _ result: UnsafeMutablePointer<Self>, count: Int)
+  /// result[c] folds column c of `rows` >= 1 rows.
+  static func foldRows(
+    _ reduction: Reduction, _ a: UnsafePointer<Self>, rowStride: Int, rows: Int, columns: Int,
+    _ result: UnsafeMutablePointer<Self>)
   /// The first smallest or largest of `count` >= 1 elements; the first NaN if there is one.
   static func indexOfExtreme(largest: Bool, _ a: UnsafePointer<Self>, stride: Int, count: Int) -> Int
   /// Puts a row in order, NaN last (first when descending).
@@ -65,6 +69,8 @@ where RawSignificand: FixedWidthInteger {
     _ a: UnsafePointer<Self>, strideA: Int, _ b: UnsafePointer<Self>, strideB: Int, _ c: UnsafePointer<Self>,
     strideC: Int, _ result: UnsafeMutablePointer<Self>, count: Int)
   static func dot(_ a: UnsafePointer<Self>, strideA: Int, _ b: UnsafePointer<Self>, strideB: Int, count: Int) -> Self
+  /// The sum of squared distances to `mean`.
+  static func squaredDeviations(_ a: UnsafePointer<Self>, from mean: Double, count: Int) -> Double
   static func logSumExp(_ a: UnsafePointer<Self>, stride: Int, count: Int) -> Self
   static func softmax(_ a: UnsafePointer<Self>, stride: Int, _ result: UnsafeMutablePointer<Self>, count: Int)
   static func logSoftmax(_ a: UnsafePointer<Self>, stride: Int, _ result: UnsafeMutablePointer<Self>, count: Int)
@@ -247,6 +253,13 @@ extension IntegerScalar {
       }
       result[i] = total
     }
+  }
+
+  public static func foldRows(
+    _ reduction: Reduction, _ a: UnsafePointer<Self>, rowStride: Int, rows: Int, columns: Int,
+    _ result: UnsafeMutablePointer<Self>
+  ) {
+    for column in 0..<columns { result[column] = reduce(reduction, a + column, stride: rowStride, count: rows) }
   }
 
   public static func indexOfExtreme(largest: Bool, _ a: UnsafePointer<Self>, stride: Int, count: Int) -> Int {

@@ -102,7 +102,17 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
   }
 
   public init(repeating scalar: Scalar, shape: [Int]) {
-    self.init(uninitializedShape: shape) { $0.initialize(repeating: scalar) }
+    self.init(uninitializedShape: shape) { buffer in
+      guard let start = buffer.baseAddress, !buffer.isEmpty else { return }
+      // By doubling what is there: a loop over a generic scalar would not be specialised for other modules.
+      start.initialize(to: scalar)
+      var done = 1
+      while done < buffer.count {
+        let next = min(done, buffer.count - done, 1 << 15)
+        (start + done).initialize(from: start, count: next)
+        done += next
+      }
+    }
   }
 
   /// Memory that somebody else keeps, read in place and without a copy: `owner` is held until the last view is gone.
@@ -145,8 +155,8 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
     if !isDense || storage.isForeign || !isKnownUniquelyReferenced(&storage) { self = copied() }
   }
 
-  /// The same numbers in memory of their own, row by row.
-  func copied() -> Tensor {
+  /// The same numbers in memory of their own, row by row: independent of a mapped file, and dense.
+  public func copied() -> Tensor {
     let result = Tensor(uninitializedShape: shape)
     copyElements(to: result.base)
     return result

@@ -28,7 +28,8 @@ public protocol FactorizationKernels: MatrixKernels {
     size: Int, _ a: UnsafePointer<Self>, leading: Int, norm: Self
   ) -> Self
 
-  /// A = L Lᵀ from and into the lower triangle. Returns the order of the first leading minor that is not positive, or 0.
+  /// A = L Lᵀ from and into the lower triangle. Returns the order of the first leading minor that is not positive, or
+  /// 0.
   static func factorCholesky(size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int) -> Int
 
   /// As ``reciprocalConditionLU(size:_:leading:norm:)``, from the Cholesky factor in the lower triangle.
@@ -45,8 +46,8 @@ public protocol FactorizationKernels: MatrixKernels {
     rows: Int, columns: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, pivots: UnsafeMutablePointer<Int32>,
     scales: UnsafeMutablePointer<Self>)
 
-  /// The upper triangle T of the product of `count` reflections, I - V T Vᵀ, for V of shape [rows, count] with ones on its
-  /// diagonal. The ones, and the zeros above them, are not read.
+  /// The upper triangle T of the product of `count` reflections, I - V T Vᵀ, for V of shape [rows, count] with ones on
+  /// its diagonal. The ones, and the zeros above them, are not read.
   static func formReflectorTriangle(
     rows: Int, count: Int, _ vectors: UnsafePointer<Self>, leading: Int, scales: UnsafePointer<Self>,
     _ triangle: UnsafeMutablePointer<Self>, leadingT: Int)
@@ -65,9 +66,9 @@ public protocol FactorizationKernels: MatrixKernels {
     vectors: Bool, size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, values: UnsafeMutablePointer<Self>
   ) -> Int
 
-  /// The eigenvalues of a general matrix, and its right eigenvectors unless `vectors` is nil. A complex pair has its real
-  /// part in one column and its imaginary part in the next. Destroys a. Returns zero, or a positive number when the
-  /// iteration failed.
+  /// The eigenvalues of a general matrix, and its right eigenvectors unless `vectors` is nil. A complex pair has its
+  /// real part in one column and its imaginary part in the next. Destroys a. Returns zero, or a positive number when
+  /// the iteration failed.
   static func decomposeGeneral(
     size: Int, _ a: UnsafeMutablePointer<Self>, leading: Int, real: UnsafeMutablePointer<Self>,
     imaginary: UnsafeMutablePointer<Self>, vectors: UnsafeMutablePointer<Self>?

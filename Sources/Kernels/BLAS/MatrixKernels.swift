@@ -27,7 +27,8 @@ public protocol MatrixKernels: Sendable {
     transposing: Bool, size: Int, inner: Int, alpha: Self, _ a: UnsafePointer<Self>, leadingA: Int, beta: Self,
     _ c: UnsafeMutablePointer<Self>, leadingC: Int)
 
-  /// Replaces b, of shape [rows, columns], by the solution x of op(a) x = alpha b, or of x op(a) = alpha b when `right`.
+  /// Replaces b, of shape [rows, columns], by the solution x of op(a) x = alpha b, or of x op(a) = alpha b when
+  /// `right`.
   static func solveTriangular(
     right: Bool, upper: Bool, transposing: Bool, unitDiagonal: Bool, rows: Int, columns: Int, alpha: Self,
     _ a: UnsafePointer<Self>, leadingA: Int, _ b: UnsafeMutablePointer<Self>, leadingB: Int)

@@ -30,8 +30,8 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
       (x.rank == 1 || x.rank == 2) && x.shape[0] == wanted,
       "a Kronecker product of \(wanted) columns was applied to shape \(x.shape)")
     guard x.count > 0 else { return .zeros([transposing ? columns : rows] + x.shape.dropFirst()) }
-    return alongAxes(
-      x, extent: { transposing ? $0.rows : $0.columns }, act: { $0.matmul($1, transposingA: transposing) })
+    let extents = factors.map { transposing ? $0.rows : $0.columns }
+    return alongAxes(x, extents: extents) { factor, y in factor.matmul(y, transposingA: transposing) }
   }
 
   /// x with (A₁ ⊗ ... ⊗ A_k) x = b, for square factors and b of shape [N] or [N, p].
@@ -42,7 +42,7 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
     for factor in factors { _ = try factor.validSquare("factors") }
     let b = try rightSide.validRightSide(rows: rows)
     guard b.count > 0 else { return b }
-    return try alongAxes(b, extent: { $0.rows }, act: { try $0.solve($1) })
+    return try alongAxes(b, extents: factors.map(\.rows)) { factor, y in try factor.solve(y) }
   }
 
   /// The sign of the determinant (zero for a singular matrix) and log |det|, of square factors.
@@ -73,14 +73,13 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
 
   /// Lets each factor act on its own axis, which has the factor's `extent`.
   private func alongAxes(
-    _ x: Tensor<Scalar>, extent: (Tensor<Scalar>) -> Int,
-    act: (Tensor<Scalar>, Tensor<Scalar>) throws -> Tensor<Scalar>
+    _ x: Tensor<Scalar>, extents: [Int],
+    _ act: (Tensor<Scalar>, Tensor<Scalar>) throws -> Tensor<Scalar>
   ) rethrows -> Tensor<Scalar> {
     let width = x.rank == 1 ? 1 : x.columns
     var y = x.dense
     // The first axis is transformed and put last; after one turn for each factor, only the right sides come too early.
-    for factor in factors {
-      let n = extent(factor)
+    for (factor, n) in zip(factors, extents) {
       let matrix = y.reshaped([n, n == 0 ? 0 : y.count / n])
       y = try act(factor, matrix).transposed.dense
     }

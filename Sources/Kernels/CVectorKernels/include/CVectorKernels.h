@@ -55,6 +55,11 @@ typedef enum { APUS_SUM, APUS_SUM_OF_SQUARES, APUS_SUM_OF_ABSOLUTES, APUS_PRODUC
   void apus_log_softmax_##S(const T *a, ptrdiff_t stride, T *result, size_t count);                                   \
   /* result[i] = a[0] + ... + a[i]; likewise for products, minima and maxima. */                                      \
   void apus_cumulative_##S(apus_reduction op, const T *a, ptrdiff_t stride, T *result, size_t count);                 \
+  /* result[c] = a[0][c] + ... + a[rows - 1][c], likewise for products, minima and maxima; rows >= 1. */              \
+  void apus_fold_rows_##S(apus_reduction op, const T *a, ptrdiff_t row_stride, size_t rows, size_t columns,           \
+                          T *result);                                                                                 \
+  /* The sum of (a - mean)^2. */                                                                                      \
+  double apus_squared_deviations_##S(const T *a, double mean, size_t count);                                          \
   bool apus_all_finite_##S(const T *a, ptrdiff_t stride, size_t count);                                               \
   /* Adds one to counts[floor((log10|a| - low) * scale)], clamping nothing: values below `low` or not below the       \
      upper edge go to *below / *above, zeros to *zeros; NaN is not expected. For histograms of magnitudes. */         \
@@ -129,3 +134,6 @@ void apus_parallel(size_t tasks, void (*body)(void *context, size_t task), void 
 /// Threads that take part, the caller included: the processors at first, or APUS_NUM_THREADS.
 size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
+
+#include "CFourierKernels.h"
+#include "CSparseKernels.h"

@@ -1,5 +1,4 @@
-public import ComplexModule
-public import Tensors
+public import Numerics
 
 /// Complex numbers in the shape of a tensor, as a tensor of real and one of imaginary parts.
 ///

@@ -1,0 +1,2 @@
+// The functions are in the toolchain's libFuzzer.
+#include "CLibFuzzer.h"
