@@ -31,6 +31,8 @@ public struct ContinuousRiccatiEquation: Sendable, Hashable {
   ///   `MatrixEquationError.noStabilizingSolution`.
   /// - Complexity: about 200 n³ operations for the Schur form of order 2 n, and 30 n³ a step.
   /// - Source: Laub, IEEE Trans. Autom. Control 24 (1979); Kleinman, IEEE Trans. Autom. Control 13 (1968).
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public func solve<Scalar: LinearScalar>(
     a: Tensor<Scalar>, b: Tensor<Scalar>, stateCost q: Tensor<Scalar>, inputCost r: Tensor<Scalar>
   ) throws -> RiccatiSolution<Scalar> {

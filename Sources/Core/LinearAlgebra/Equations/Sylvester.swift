@@ -37,6 +37,8 @@ public struct SylvesterEquation<Scalar: LinearScalar>: Sendable {
   /// - Throws: `InvalidArgument` unless C has shape [m, n] and is finite; `MatrixEquationError.commonEigenvalues`.
   /// - Complexity: O(m n (m + n)) time.
   /// - Source: Bartels and Stewart, Comm. ACM 15 (1972); the triangular equation by recursion.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public func solve(_ c: Tensor<Scalar>) throws -> Tensor<Scalar> {
     try c.requireShape([left.upper.rows, right.upper.rows], "c")
     let rotated = left.orthogonal.matmul(c, transposingA: true).matmul(right.orthogonal)
@@ -95,6 +97,8 @@ public struct DiscreteLyapunovEquation<Scalar: LinearScalar>: Sendable {
   ///   eigenvalues of A have the product one.
   /// - Complexity: O(n³) time.
   /// - Source: Barraud, IEEE Trans. Autom. Control 22 (1977); the triangular equation by recursion.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public func solve(_ q: Tensor<Scalar>) throws -> Tensor<Scalar> {
     try q.requireShape(form.upper.shape, "q")
     let size = form.upper.rows
@@ -130,6 +134,8 @@ extension Tensor where Scalar: LinearScalar {
 }
 
 /// The solution of a Sylvester equation with quasi-triangular A and B.
+@specialized(where Scalar == Float)
+@specialized(where Scalar == Double)
 func solveTriangularSylvester<Scalar: LinearScalar>(
   _ a: Tensor<Scalar>, _ b: Tensor<Scalar>, _ c: Tensor<Scalar>, _ solver: TriangularSylvester<Scalar>
 ) throws -> Tensor<Scalar> {

@@ -13,61 +13,71 @@ extension Tensor where Scalar: LinearScalar {
   /// - Source: Al-Mohy and Higham, "A new scaling and squaring algorithm for the matrix exponential", SIAM J. Matrix Anal.
   ///   Appl. 31 (2009), algorithm 5.1.
   public func matrixExponential() throws -> Tensor {
-    guard rank > 2 else { return try exponential(of: validSquare()) }
-    let size = shape[rank - 1]
     requireConstant()
-    guard shape[rank - 2] == size else {
-      throw InvalidArgument("matrix", found: "shape \(shape)", wanted: "square matrices in the last two axes")
+    guard rank >= 2, shape[rank - 1] == shape[rank - 2] else {
+      throw InvalidArgument("matrix", found: "shape \(shape)", wanted: "a square matrix, or a stack of them")
     }
     try requireFinite("matrix")
-    let count = shape.dropLast(2).reduce(1, *)
-    guard count > 0, size > 0 else { return self }
-    let stack = dense.reshaped([count, size, size])
-    let results = [Result<Tensor, any Error>](unsafeUninitializedCapacity: count) { buffer, filled in
-      let start = buffer.baseAddress!
-      parallelTasks(count) { i in
-        let result = Result { try exponential(of: stack[i].dense) }
-        (start + i).initialize(to: result)
-      }
-      filled = count
+    let size = shape[rank - 1]
+    var result = dense
+    guard count > 0 else { return result }
+    if size <= SmallExponential<Scalar>.largestSize {
+      result.withUnsafeMutableBuffer { SmallExponential.replace($0, size: size) }
+      return result
     }
-    return Tensor.stacked(try results.map { try $0.get() }).reshaped(shape)
+    guard rank > 2 else { return try exponential(of: result) }
+    let stack = result.reshaped([count / (size * size), size, size])
+    return try Tensor.stacked((0..<stack.shape[0]).map { try exponential(of: stack[$0].dense) }).reshaped(shape)
   }
 }
 
-/// The coefficients of the diagonal Padé approximant of degree m, divided so that the last is one.
-private func padeCoefficients<Scalar: LinearScalar>(_ degree: Int) -> [Scalar] {
-  // c_k / c_m with c_k = (2 m - k)! m! / ((2 m)! (m - k)! k!): integers.
-  var coefficients = [Double](repeating: 1, count: degree + 1)
-  for k in stride(from: degree - 1, through: 0, by: -1) {
-    coefficients[k] = coefficients[k + 1] * Double((2 * degree - k) * (k + 1)) / Double(degree - k)
+/// What is known about the diagonal Padé approximants of the exponential.
+enum ExponentialDegrees {
+  /// Degrees, and the norms up to which each is exact to double precision.
+  static let small = [(degree: 3, limit: 1.495585217958292e-2), (degree: 5, limit: 2.539398330063230e-1)]
+  static let middle = [(degree: 7, limit: 9.504178996162932e-1), (degree: 9, limit: 2.097847961257068)]
+  /// Of degree 13, beyond which the matrix is halved.
+  static let largestNorm = 4.25
+
+  /// The coefficients of the numerator, divided so that the last is one.
+  static func coefficients<Scalar: LinearScalar>(_ degree: Int) -> [Scalar] {
+    // c_k / c_m with c_k = (2 m - k)! m! / ((2 m)! (m - k)! k!): integers.
+    var coefficients = [Double](repeating: 1, count: degree + 1)
+    for k in stride(from: degree - 1, through: 0, by: -1) {
+      coefficients[k] = coefficients[k + 1] * Double((2 * degree - k) * (k + 1)) / Double(degree - k)
+    }
+    return coefficients.map { Scalar($0) }
   }
-  return coefficients.map { Scalar($0) }
 }
 
 /// What the rounding of a Padé approximant asks of the scaling: more halvings when |A| is much larger than A.
-private func extraHalvings<Scalar: LinearScalar>(_ a: Tensor<Scalar>, scale: Double, degree: Int) -> Int {
-  let norm = Double(a.oneNorm()) * scale
+///
+/// - Parameters: norm: ‖A‖; powerNorm: ‖ |A|^(2 degree + 1) ‖ of A divided by its norm, since powers of large norms
+///   overflow.
+func extraHalvings(norm: Double, degree: Int, powerNorm: () -> Double) -> Int {
   guard norm > 0 else { return 0 }
   let power = 2 * degree + 1
   // 1 / |c_(2m+1)| of the backward error series: C(2m, m) (2m + 1)!.
   var reciprocal = 1.0
   for k in 1...power { reciprocal *= Double(k) }
   for k in 1...degree { reciprocal *= Double(degree + k) / Double(k) }
-  // Scaled first, since powers of large norms overflow.
-  let relative = Double(oneNormOfAbsolutePower(a * (1 / a.oneNorm()), power))
+  let scale = Double(power - 1) * .log2(norm)
+  let unit = Double.log2(reciprocal * Double.ulpOfOne / 2)
+  // The relative norm is at most one.
+  guard scale > unit else { return 0 }
+  let relative = powerNorm()
   // Nilpotent: the series ends before.
   guard relative > 0 else { return 0 }
-  let bits = .log2(relative / reciprocal / Double.ulpOfOne * 2) + Double(power - 1) * .log2(norm)
-  return max(0, Int((bits / Double(2 * degree)).rounded(.up)))
+  return max(0, Int(((.log2(relative) + scale - unit) / Double(2 * degree)).rounded(.up)))
 }
 
-private let smallDegrees = [(3, 1.495585217958292e-2), (5, 2.539398330063230e-1)]
-private let middleDegrees = [(7, 9.504178996162932e-1), (9, 2.097847961257068)]
-private let largestNorm = 4.25
+private func extraHalvings<Scalar: LinearScalar>(_ a: Tensor<Scalar>, scale: Double, degree: Int) -> Int {
+  extraHalvings(norm: Double(a.oneNorm()) * scale, degree: degree) {
+    a.withUnsafeBuffer { Double(absolutePowerNorm($0.baseAddress!, a.rows, power: 2 * degree + 1)) }
+  }
+}
 
 private func exponential<Scalar: LinearScalar>(of a: Tensor<Scalar>) throws -> Tensor<Scalar> {
-  guard a.rows > 1 else { return a.exp() }
   let norm = Double(a.oneNorm())
   guard norm > 0 else { return .identity(a.rows) }
   guard norm > 1e30 else { return try moderateExponential(of: a) }
@@ -83,29 +93,34 @@ private func moderateExponential<Scalar: LinearScalar>(of a: Tensor<Scalar>) thr
   let identity = Tensor<Scalar>.identity(a.rows)
   let a2 = a.matmul(a)
   var powers = [identity, a2]
-  var d6 = root(estimatedOneNorm(of: [a2, a2, a2]), 6)
-  let d4 = root(estimatedOneNorm(of: [a2, a2]), 4)
-  if max(d4, d6) <= smallDegrees[0].1 && extraHalvings(a, scale: 1, degree: 3) == 0 {
+  // Norms of higher powers are bounded by those of lower ones, and estimated only where that may save work.
+  let norm2 = a2.oneNorm()
+  if root(norm2, 2) <= ExponentialDegrees.small[0].limit && extraHalvings(a, scale: 1, degree: 3) == 0 {
     return try approximant(a, powers, 3)
   }
   let a4 = a2.matmul(a2)
   powers.append(a4)
-  let exact4 = root(a4.oneNorm(), 4)
-  if max(exact4, d6) <= smallDegrees[1].1 && extraHalvings(a, scale: 1, degree: 5) == 0 {
+  let d4 = root(a4.oneNorm(), 4)
+  let bound6 = min(root(norm2, 2), root(norm2 * a4.oneNorm(), 6))
+  if max(d4, bound6) <= ExponentialDegrees.small[1].limit && extraHalvings(a, scale: 1, degree: 5) == 0 {
     return try approximant(a, powers, 5)
   }
   let a6 = a2.matmul(a4)
   powers.append(a6)
-  d6 = root(a6.oneNorm(), 6)
-  let d8 = root(estimatedOneNorm(of: [a4, a4]), 8)
-  let bound = max(d6, d8)
-  for (degree, limit) in middleDegrees where bound <= limit && extraHalvings(a, scale: 1, degree: degree) == 0 {
+  let d6 = root(a6.oneNorm(), 6)
+  let bound = max(d4, d6)
+  for (degree, limit) in ExponentialDegrees.middle
+  where bound <= limit && extraHalvings(a, scale: 1, degree: degree) == 0 {
     if degree == 9 { powers.append(a4.matmul(a4)) }
     return try approximant(a, powers, degree)
   }
-  let d10 = root(estimatedOneNorm(of: [a4, a6]), 10)
-  let needed = min(bound, max(d8, d10))
-  var halvings = needed > 0 ? max(0, Int(Double.log2(needed / largestNorm).rounded(.up))) : 0
+  var needed = bound
+  if bound > ExponentialDegrees.largestNorm {
+    let d8 = root(estimatedOneNorm(of: [a4, a4]), 8)
+    let d10 = root(estimatedOneNorm(of: [a4, a6]), 10)
+    needed = min(bound, max(d6, d8), max(d8, d10))
+  }
+  var halvings = needed > 0 ? max(0, Int(Double.log2(needed / ExponentialDegrees.largestNorm).rounded(.up))) : 0
   halvings += extraHalvings(a, scale: .exp2(-Double(halvings)), degree: 13)
   let step = Double.exp2(-Double(halvings))
   let scaled = [1, 2, 4, 6].map { Scalar(Double.pow(step, Double($0))) }
@@ -118,7 +133,7 @@ private func moderateExponential<Scalar: LinearScalar>(of a: Tensor<Scalar>) thr
 private func approximant<Scalar: LinearScalar>(
   _ a: Tensor<Scalar>, _ powers: [Tensor<Scalar>], _ degree: Int
 ) throws -> Tensor<Scalar> {
-  let c: [Scalar] = padeCoefficients(degree)
+  let c: [Scalar] = ExponentialDegrees.coefficients(degree)
   var odd = powers[0] * c[1]
   var even = powers[0] * c[0]
   for k in 1...degree / 2 {
@@ -144,7 +159,7 @@ private struct Parts13<Scalar: LinearScalar> {
   let oddHigh: Tensor<Scalar>, oddLow: Tensor<Scalar>, evenHigh: Tensor<Scalar>, evenLow: Tensor<Scalar>
 
   init(_ p2: Tensor<Scalar>, _ p4: Tensor<Scalar>, _ p6: Tensor<Scalar>, constant: Tensor<Scalar>?) {
-    let c: [Scalar] = padeCoefficients(13)
+    let c: [Scalar] = ExponentialDegrees.coefficients(13)
     func sum(_ c6: Scalar, _ c4: Scalar, _ c2: Scalar, _ c0: Scalar?) -> Tensor<Scalar> {
       let powers = p6 * c6 + p4 * c4 + p2 * c2
       guard let c0, let constant else { return powers }
@@ -167,7 +182,7 @@ func exponentialDerivative<Scalar: LinearScalar>(
   let norm = Double(a.oneNorm())
   let identity = Tensor<Scalar>.identity(a.rows)
   for (degree, limit) in [(3, 1.08e-2), (5, 2.00e-1), (7, 7.83e-1), (9, 1.78)] where norm <= limit {
-    let c: [Scalar] = padeCoefficients(degree)
+    let c: [Scalar] = ExponentialDegrees.coefficients(degree)
     let a2 = a.matmul(a)
     let m2 = a.matmul(e) + e.matmul(a)
     var (power, slope) = (a2, m2)

@@ -48,6 +48,8 @@ public enum MatrixFunction: Sendable, Hashable {
   ///   `DecompositionError` and `MatrixEquationError` where A is singular, or too near to a matrix without principal value.
   /// - Complexity: O(n³): 10 to 20 products for the exponential, about 25 n³ operations for the Schur form of the others.
   /// - Source: Higham, "Functions of matrices", 2008.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public func callAsFunction<Scalar: LinearScalar>(_ matrix: Tensor<Scalar>) throws -> Tensor<Scalar> {
     let a = try matrix.validSquare()
     switch self {
@@ -67,6 +69,8 @@ public enum MatrixFunction: Sendable, Hashable {
   /// - Throws: as the function itself.
   /// - Complexity: about three times the exponential, and up to eight times the others.
   /// - Source: Mathias, SIAM J. Matrix Anal. Appl. 17 (1996), for the block matrix.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public func derivative<Scalar: LinearScalar>(
     at matrix: Tensor<Scalar>, along direction: Tensor<Scalar>
   ) throws -> DirectionalDerivative<Scalar> {

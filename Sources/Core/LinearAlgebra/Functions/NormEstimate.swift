@@ -51,11 +51,3 @@ func estimatedOneNorm<Scalar: LinearScalar>(of factors: [Tensor<Scalar>]) -> Sca
     apply: { x in factors.reversed().reduce(x) { $1.matmul($0) } },
     applyTransposed: { x in factors.reduce(x) { $0.matmul($1) } })
 }
-
-/// ‖ |A|^power ‖ in the one-norm, exactly, by products with a vector.
-func oneNormOfAbsolutePower<Scalar: LinearScalar>(_ matrix: Tensor<Scalar>, _ power: Int) -> Scalar {
-  let absolute = matrix.absolute()
-  var sums = Tensor<Scalar>.ones([matrix.rows])
-  for _ in 0..<power { sums = sums.matmul(absolute) }
-  return sums.maximum().scalar
-}

@@ -45,7 +45,8 @@ public struct AssignmentSolver: Sendable, Hashable {
     let (rows, columns) = (costs.rows, costs.columns)
     let isTall = rows > columns
     let signed = maximizing ? -costs : costs
-    let work = Tensor<Double>((isTall ? signed.transposed : signed).dense)
+    let wide = (isTall ? signed.transposed : signed).dense
+    let work = wide as? Tensor<Double> ?? Tensor<Double>(wide)
     var isFinite = true
     if !work.isFinite {
       isFinite = false
@@ -55,9 +56,11 @@ public struct AssignmentSolver: Sendable, Hashable {
       }
     }
     let (n, m) = (work.rows, work.columns)
-    var matching = work.withUnsafeBuffer { Matching(costs: $0, rows: n, columns: m) }
-    try matching.solve(isFinite: isFinite)
-    let total = (0..<n).reduce(0.0) { $0 + work[at: $1, matching.columnOfRow[$1]] }
+    let (matching, total) = try work.withUnsafeBuffer { costs in
+      var matching = Matching(costs: costs, rows: n, columns: m)
+      try matching.solve(isFinite: isFinite)
+      return (matching, (0..<n).reduce(0.0) { $0 + costs[$1 * m + matching.columnOfRow[$1]] })
+    }
     var result = [Int?](repeating: nil, count: rows)
     for (i, j) in matching.columnOfRow.enumerated() {
       if isTall { result[j] = i } else { result[i] = j }
@@ -102,16 +105,14 @@ private struct Matching {
   /// Each column offers itself, at its cheapest cost, to the row where that is; the first row comes last and wins ties.
   private mutating func reduceColumns() {
     var cheapest = [Int](repeating: 0, count: columns)
-    costs.withMemoryRebound(to: Double.self) { costs in
-      columnPrices.withUnsafeMutableBufferPointer { prices in
-        cheapest.withUnsafeMutableBufferPointer { cheapest in
-          for j in 0..<columns { prices[j] = costs[j] }
-          for i in 1..<max(rows, 1) {
-            let row = i * columns
-            for j in 0..<columns where costs[row + j] < prices[j] {
-              prices[j] = costs[row + j]
-              cheapest[j] = i
-            }
+    columnPrices.withUnsafeMutableBufferPointer { prices in
+      cheapest.withUnsafeMutableBufferPointer { cheapest in
+        for j in 0..<columns { prices[j] = costs[j] }
+        for i in 1..<max(rows, 1) {
+          let row = costs.baseAddress! + i * columns
+          for j in 0..<columns where row[j] < prices[j] {
+            prices[j] = row[j]
+            cheapest[j] = i
           }
         }
       }

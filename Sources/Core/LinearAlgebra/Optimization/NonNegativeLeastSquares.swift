@@ -29,6 +29,8 @@ public struct NonNegativeLeastSquares: Sendable, Hashable {
   /// - Throws: `InvalidArgument` for wrong shapes or numbers that are not finite.
   /// - Complexity: O(m n) time for each unknown that enters or leaves; O(m n) memory.
   /// - Source: Lawson and Hanson, "Solving least squares problems", 1974, chapter 23.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public func solve<Scalar: LinearScalar>(
     _ matrix: Tensor<Scalar>, _ rightSide: Tensor<Scalar>
   ) throws -> NonNegativeSolution<Scalar> {
@@ -66,17 +68,18 @@ private struct ActiveSet<Scalar: LinearScalar> {
   /// Qᵀ b.
   private var projections: [Scalar] = []
   private var values: [Scalar]
-  /// b - A x.
-  private var residual: Tensor<Scalar>
-  private let rightSide: Tensor<Scalar>
+  /// b - A x, and Aᵀ times it.
+  private var residual: [Scalar], slopes: [Scalar]
+  private let rightSide: [Scalar]
   /// Unknowns that were tried since the last progress and cannot enter.
   private var rejected: Set<Int> = []
   private(set) var violation: Scalar = 0
 
   init(columns: Tensor<Scalar>, rightSide: Tensor<Scalar>) {
     (m, n) = (columns.columns, columns.rows)
-    (self.columns, self.rightSide) = (columns, rightSide)
-    residual = rightSide
+    (self.columns, self.rightSide) = (columns, rightSide.scalars)
+    residual = self.rightSide
+    slopes = Array(repeating: 0, count: n)
     isMember = Array(repeating: false, count: n)
     values = Array(repeating: 0, count: n)
   }
@@ -86,16 +89,14 @@ private struct ActiveSet<Scalar: LinearScalar> {
   /// The unknown at zero whose increase lowers the residual fastest, if one does.
   mutating func steepest(above limit: Scalar) -> Int? {
     guard n > 0, m > 0 else { return nil }
-    let slopes = columns.matmul(residual)
-    var best: Int?
-    violation = 0
-    slopes.withUnsafeBuffer { slopes in
-      for j in 0..<n where !isMember[j] && slopes[j] > violation && !rejected.contains(j) {
-        violation = slopes[j]
-        if slopes[j] > limit { best = j }
-      }
+    columns.withUnsafeBuffer {
+      Scalar.multiplyVector(
+        transposing: false, rows: n, columns: m, alpha: 1, $0.baseAddress!, leadingA: m, residual, strideX: 1, beta: 0,
+        &slopes, strideY: 1)
     }
-    return best
+    let best = largestAllowed(slopes, isMember, rejected)
+    violation = best.map { slopes[$0] } ?? 0
+    return violation > limit ? best : nil
   }
 
   /// Makes an unknown positive, and as many others zero as then would be negative.
@@ -112,12 +113,14 @@ private struct ActiveSet<Scalar: LinearScalar> {
       return
     }
     rejected.removeAll()
+    var isComplete = true
     while true {
       var step: Scalar = 1
       for (k, member) in members.enumerated() where trial[k] <= 0 {
         step = min(step, values[member] / (values[member] - trial[k]))
       }
       if step >= 1 { break }
+      isComplete = false
       for (k, member) in members.enumerated() { values[member] += step * (trial[k] - values[member]) }
       let floor = Scalar.ulpOfOne * (values.max() ?? 0)
       for k in stride(from: members.count - 1, through: 0, by: -1)
@@ -129,7 +132,26 @@ private struct ActiveSet<Scalar: LinearScalar> {
       if members.isEmpty { break }
     }
     for (k, member) in members.enumerated() { values[member] = trial[k] }
-    residual = rightSide - Tensor(values).matmul(columns)
+    // Nothing left: the residual only loses its part along the new direction.
+    if isComplete {
+      subtractDirections(from: members.count - 1)
+    } else {
+      residual = rightSide
+      subtractDirections(from: 0)
+    }
+  }
+
+  /// Takes the parts along the directions of Q, from the k-th on, out of the residual.
+  private mutating func subtractDirections(from k: Int) {
+    let count = members.count - k
+    guard count > 0 else { return }
+    q.withUnsafeBufferPointer { q in
+      projections.withUnsafeBufferPointer { projections in
+        Scalar.multiplyVector(
+          transposing: true, rows: count, columns: m, alpha: -1, q.baseAddress! + k * m, leadingA: m,
+          projections.baseAddress! + k, strideX: 1, beta: 1, &residual, strideY: 1)
+      }
+    }
   }
 
   /// Orthogonalizes column j against Q. False when it depends on the columns that are there.
@@ -139,20 +161,13 @@ private struct ActiveSet<Scalar: LinearScalar> {
     var coefficients = [Scalar](repeating: 0, count: count + 1)
     var vector = [Scalar](repeating: 0, count: m)
     let isIndependent = columns.withUnsafeBuffer { columns in
-      rightSide.withUnsafeBuffer { b in
-        appendVector(
-          columns.baseAddress! + j * m, b.baseAddress!, count: count, length: m, q, &vector, &coefficients)
-      }
+      appendVector(columns.baseAddress! + j * m, count: count, length: m, q, &vector, &coefficients)
     }
     guard isIndependent else { return false }
     q.append(contentsOf: vector)
     r.append(coefficients)
-    projections.append(
-      vector.withUnsafeBufferPointer { v in
-        rightSide.withUnsafeBuffer {
-          Scalar.dot(v.baseAddress!, strideA: 1, $0.baseAddress!, strideB: 1, count: m)
-        }
-      })
+    // Along the residual instead of b: the same number, with less rounding.
+    projections.append(Scalar.dot(vector, strideA: 1, residual, strideB: 1, count: m))
     members.append(j)
     isMember[j] = true
     return true
@@ -205,11 +220,11 @@ private func backSubstitute<Scalar: LinearScalar>(_ r: [[Scalar]], _ x: inout [S
   }
 }
 
-/// Gram–Schmidt, twice. False when nothing but rounding is left of the vector.
+/// Gram–Schmidt, twice where the first pass cancels. False when nothing but rounding is left of the vector.
 @specialized(where Scalar == Float)
 @specialized(where Scalar == Double)
 private func appendVector<Scalar: LinearScalar>(
-  _ column: UnsafePointer<Scalar>, _ b: UnsafePointer<Scalar>, count: Int, length m: Int, _ q: [Scalar],
+  _ column: UnsafePointer<Scalar>, count: Int, length m: Int, _ q: [Scalar],
   _ vector: inout [Scalar], _ coefficients: inout [Scalar]
 ) -> Bool {
   vector.withUnsafeMutableBufferPointer { v in
@@ -223,7 +238,8 @@ private func appendVector<Scalar: LinearScalar>(
         guard count > 0 else { return }
         withUnsafeTemporaryAllocation(of: Scalar.self, capacity: count) { parts in
           let parts = parts.baseAddress!
-          for _ in 0..<2 {
+          var length = start
+          for _ in 0..<3 {
             Scalar.multiplyVector(
               transposing: false, rows: count, columns: m, alpha: 1, q.baseAddress!, leadingA: m, v, strideX: 1,
               beta: 0, parts, strideY: 1)
@@ -231,6 +247,9 @@ private func appendVector<Scalar: LinearScalar>(
               transposing: true, rows: count, columns: m, alpha: -1, q.baseAddress!, leadingA: m, parts, strideX: 1,
               beta: 1, v, strideY: 1)
             for k in 0..<count { r[k] += parts[k] }
+            let left = Scalar.sqrt(Scalar.reduce(.sumOfSquares, v, stride: 1, count: m))
+            if left > length / 2 { break }
+            length = left
           }
         }
       }
@@ -241,4 +260,17 @@ private func appendVector<Scalar: LinearScalar>(
       return true
     }
   }
+}
+
+/// The unknown at zero with the largest slope above zero, the first of equal ones.
+@specialized(where Scalar == Float)
+@specialized(where Scalar == Double)
+private func largestAllowed<Scalar: LinearScalar>(_ slopes: [Scalar], _ isMember: [Bool], _ rejected: Set<Int>) -> Int?
+{
+  var best: Int?
+  var largest: Scalar = 0
+  for j in slopes.indices where slopes[j] > largest && !isMember[j] && !rejected.contains(j) {
+    (best, largest) = (j, slopes[j])
+  }
+  return best
 }

@@ -15,6 +15,8 @@ public struct UpdatableCholesky<Scalar: LinearScalar>: Sendable {
   /// - Throws: `InvalidArgument` for an x of another shape or with numbers that are not finite.
   /// - Complexity: 3 n² operations; backward stable.
   /// - Source: Gill, Golub, Murray and Saunders, "Methods for modifying matrix factorizations", Math. Comp. 28 (1974).
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func update(_ x: Tensor<Scalar>) throws {
     let size = upper.rows
     try x.requireShape([size], "x")
@@ -40,6 +42,8 @@ public struct UpdatableCholesky<Scalar: LinearScalar>: Sendable {
   /// - Complexity: 4 n² operations.
   /// - Source: the method of LINPACK's chdd; Stewart, "The effects of rounding error on an algorithm for downdating a
   ///   Cholesky factorization", J. Inst. Math. Appl. 23 (1979).
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public mutating func downdate(_ x: Tensor<Scalar>) throws {
     let size = upper.rows
     try x.requireShape([size], "x")

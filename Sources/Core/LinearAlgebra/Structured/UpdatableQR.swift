@@ -130,6 +130,8 @@ public struct UpdatableQR<Scalar: LinearScalar>: Sendable {
     rotate(Array(pairs), column, from)
   }
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   private mutating func rotate(_ pairs: [Int], _ column: (Int) -> Int, _ from: (Int) -> Int) {
     guard !pairs.isEmpty else { return }
     let (width, m) = (upper.columns, basis.columns)
