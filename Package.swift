@@ -16,11 +16,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let numerics = Target.Dependency.product(name: "Numerics", package: "swift-numerics")
-let core: [Target.Dependency] = ["Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats"]
+let core: [Target.Dependency] = [
+  "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "Convolutions", "FileFormats",
+]
+let learning: [Target.Dependency] = ["Networks", "Optimizers", "Datasets", "Training"]
 let methods: [Target.Dependency] = ["Diagnostics", "Compression"]
 let libraries = [
-  "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats", "Diagnostics", "Compression", "Catalogue",
-  "Jobs",
+  "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "Convolutions", "FileFormats", "Networks", "Optimizers",
+  "Datasets", "Training", "Diagnostics", "Compression", "Catalogue", "Jobs",
 ]
 
 let package = Package(
@@ -45,6 +48,7 @@ let package = Package(
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     .systemLibrary(
       name: "CZlib", path: "Sources/Kernels/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "COneDNN", path: "Sources/Kernels/COneDNN", providers: [.apt(["libdnnl-dev"])]),
     module(
       "Kernels", "BLAS", [.target(name: "COpenBLAS", condition: .when(platforms: [.linux])), numerics],
       linker: [.linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS]))]),
@@ -54,7 +58,16 @@ let package = Package(
     module("Core", "SpecialFunctions", ["Tensors", numerics]),
     module("Core", "LinearAlgebra", ["Tensors", "BLAS", "CVectorKernels", numerics]),
     module("Core", "Fourier", ["Tensors", "CVectorKernels", numerics]),
+    module(
+      "Core", "Convolutions",
+      ["Tensors", "CVectorKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
+
+    // Learning: networks, how they are trained, and on what.
+    module("Learning", "Networks", core + ["CVectorKernels"]),
+    module("Learning", "Optimizers", ["Tensors", "LinearAlgebra", "FileFormats", "Networks", "CVectorKernels"]),
+    module("Learning", "Datasets", ["Tensors", "FileFormats"]),
+    module("Learning", "Training", ["Tensors", "FileFormats", "Networks", "Optimizers", "Datasets"]),
 
     // Methods: one module per domain, one file per method.
     module("Methods", "Diagnostics", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
@@ -70,21 +83,22 @@ let package = Package(
       "Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
 
     // Jobs: what people do with whole checkpoints.
-    .target(name: "Jobs", dependencies: core + methods + ["CatalogueCore"], path: "Sources/Jobs"),
+    .target(name: "Jobs", dependencies: core + learning + methods + ["CatalogueCore"], path: "Sources/Jobs"),
 
     // The command line, and the umbrella for those who import everything.
     .executableTarget(
       name: "ApusCommand",
-      dependencies: core + methods + [
+      dependencies: core + learning + methods + [
         "Catalogue", "CatalogueCore", "Jobs", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/apus"),
     .target(
-      name: "Apus", dependencies: core + methods + ["Catalogue", "CatalogueCore", "Jobs"], path: "Sources/Umbrella"),
+      name: "Apus", dependencies: core + learning + methods + ["Catalogue", "CatalogueCore", "Jobs"],
+      path: "Sources/Umbrella"),
 
     // Ours beside the peers: `make bench`.
     .executableTarget(
-      name: "ApusBenchmarks", dependencies: core + methods + ["Jobs"], path: "Benchmarks/Runner"),
+      name: "ApusBenchmarks", dependencies: core + learning + methods + ["Jobs"], path: "Benchmarks/Runner"),
 
     // Tests.
     .target(name: "TestSupport", dependencies: ["Tensors"], path: "Tests/Support"),
@@ -93,6 +107,11 @@ let package = Package(
     tests("LinearAlgebraTests", ["LinearAlgebra"]),
     tests("FourierTests", ["Fourier"]),
     tests("FileFormatsTests", ["FileFormats"]),
+    tests("ConvolutionsTests", ["Convolutions"]),
+    tests("NetworksTests", ["Networks", "FileFormats", "Convolutions"]),
+    tests("OptimizersTests", ["Optimizers", "Networks", "FileFormats"]),
+    tests("DatasetsTests", ["Datasets", "FileFormats"]),
+    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats"]),
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),

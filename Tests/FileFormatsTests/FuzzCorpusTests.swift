@@ -1,6 +1,7 @@
 import FileFormats
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 /// The inputs that fuzzing found worth keeping: one for each way through the readers, and every one that broke a law.

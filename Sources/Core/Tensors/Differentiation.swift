@@ -78,6 +78,9 @@ extension Tensor {
   /// The same numbers as a constant: no derivative flows through them.
   public var withoutDerivative: Tensor { with(trace: nil) }
 
+  /// Which block of memory holds the numbers: two tensors of one identity are views or copies of each other.
+  package var storageIdentity: ObjectIdentifier { ObjectIdentifier(storage) }
+
   /// Whether a derivative with respect to this tensor is being taken.
   public var isDifferentiated: Bool { trace != nil }
 }

@@ -1,25 +1,10 @@
-// A folder of its own for each test, and what the tests of this module share.
+// What the tests of this module share.
 
 import FileFormats
 import Foundation
 import Tensors
 import TestSupport
 import Testing
-
-/// A fresh folder that disappears with the last reference to it.
-final class TemporaryFolder: Sendable {
-  let path: String
-
-  init() {
-    path = NSTemporaryDirectory() + "/apus-formats-\(UUID().uuidString)"
-    mkdir(path, 0o755)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { "\(path)/\(name)" }
-  var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
-}
 
 func writeBytes(_ bytes: [UInt8], to path: String) {
   // Foundation's own way, and emptying an old file, wait for the disk: slow for thousands of files.
