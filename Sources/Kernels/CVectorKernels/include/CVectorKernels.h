@@ -138,3 +138,4 @@ void apus_set_thread_count(size_t count);
 #include "CFourierKernels.h"
 #include "CConvolutionKernels.h"
 #include "CSparseKernels.h"
+#include "COptimizerKernels.h"
