@@ -137,3 +137,4 @@ void apus_set_thread_count(size_t count);
 
 #include "CFourierKernels.h"
 #include "CSparseKernels.h"
+#include "CNeuralKernels.h"
