@@ -136,4 +136,5 @@ size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
 
 #include "CFourierKernels.h"
+#include "CNormalizationKernels.h"
 #include "CSparseKernels.h"
