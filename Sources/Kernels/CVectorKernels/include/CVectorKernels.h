@@ -139,3 +139,4 @@ void apus_set_thread_count(size_t count);
 #include "CFourierKernels.h"
 #include "CNormalizationKernels.h"
 #include "CSparseKernels.h"
+#include "CNeuralKernels.h"
