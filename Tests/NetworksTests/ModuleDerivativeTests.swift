@@ -1,6 +1,6 @@
 import Networks
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// Tokens to classes: an embedding, two layers along a sequence, dropout, and running statistics.
@@ -77,7 +77,9 @@ struct ModuleDerivativeTests {
     #expect(outputs == model(tokens))
     #expect(derivative.isClose(to: (moved(step)(tokens) - moved(-step)(tokens)) / (2 * step), tolerance: 1e-7))
     // vᵀ JᵀHJ v = (Jv)ᵀ H (Jv)
-    let (_, curved) = model.gaussNewtonVectorProduct(along: direction, of: { $0(tokens) }) { ($0.squared() * 0.5).sum() }
+    let (_, curved) = model.gaussNewtonVectorProduct(along: direction, of: { $0(tokens) }) {
+      ($0.squared() * 0.5).sum()
+    }
     let left = zip(curved.tensors, direction.tensors).reduce(0) { $0 + ($1.0 * $1.1).sum().scalar }
     #expect(abs(left - derivative.sumOfSquares().scalar) < 1e-10 * left)
     // Some parameters only.
@@ -93,7 +95,9 @@ struct ModuleDerivativeTests {
       var model = start
       let pass = ForwardPass.training(random: RandomStream(seed: 4))
       let (_, gradient) = model.valueAndGradient(in: pass) { model, pass in
-        let y = isCheckpointed ? pass.checkpointed(model, []) { model, _, pass in model(tokens, in: pass) }
+        let y =
+          isCheckpointed
+          ? pass.checkpointed(model, []) { model, _, pass in model(tokens, in: pass) }
           : model(tokens, in: branch(pass))
         let z = isCheckpointed ? model.hidden.checkpointed(x, in: pass) : model.hidden(x, in: branch(pass))
         return y.squared().sum() + z.squared().sum()

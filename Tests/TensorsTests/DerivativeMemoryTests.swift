@@ -1,6 +1,6 @@
 import Synchronization
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 /// Counts results that are alive, by the owners of their memory.

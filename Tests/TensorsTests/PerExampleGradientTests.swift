@@ -1,5 +1,5 @@
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct PerExampleGradientTests {
@@ -128,7 +128,9 @@ import Testing
       let own = data.map { $0[0..<1] }
       let batched = perExampleGradients(at: parameters, examples: 1) { example.losses($0, own) }.gradients
       let plain = valueAndGradients(at: parameters) { example.losses($0, own).sum() }.gradients
-      for (a, b) in zip(batched, plain) { #expect(distance(a[0], b) < 1e-12 * max(1, b.largestMagnitude), "\(example.name)") }
+      for (a, b) in zip(batched, plain) {
+        #expect(distance(a[0], b) < 1e-12 * max(1, b.largestMagnitude), "\(example.name)")
+      }
     }
   }
 

@@ -244,7 +244,7 @@ func withRecording<Scalar: RealScalar, Result>(
 ) rethrows -> Result {
   let tape = Tape(exampleCount: exampleCount)
   defer { tape.clear() }
-  let leaves = inputs.map { 
+  let leaves = inputs.map {
     Node(tape: tape, outer: $0.trace, isParameter: exampleCount > 0, keepsShares: exampleCount > 0)
   }
   let results = try function(zip(inputs, leaves).map { $0.with(trace: $1) })

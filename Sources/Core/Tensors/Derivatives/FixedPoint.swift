@@ -35,7 +35,8 @@ public func fixedPoint<Scalar: RealScalar>(
     guard convergence.continues(residual: residual) else { break }
   }
   let equation = Equation(
-    function: { z, parameters, _ in z - function(z, parameters) }, tolerance: max(tolerance, leastTolerance(Scalar.self)),
+    function: { z, parameters, _ in z - function(z, parameters) },
+    tolerance: max(tolerance, leastTolerance(Scalar.self)),
     limit: maximumIterations)
   return (equation.solution(value, parameters, []), convergence)
 }
@@ -55,7 +56,9 @@ private func requireConstant<Scalar: RealScalar>(_ value: Tensor<Scalar>, _ oper
 
 /// F(z, θ, b) = 0 as an equation for z.
 private struct Equation<Scalar: RealScalar> {
-  typealias Function = (_ z: Tensor<Scalar>, _ parameters: [Tensor<Scalar>], _ sides: [Tensor<Scalar>]) -> Tensor<Scalar>
+  typealias Function = (_ z: Tensor<Scalar>, _ parameters: [Tensor<Scalar>], _ sides: [Tensor<Scalar>]) -> Tensor<
+    Scalar
+  >
   let function: Function
   let tolerance: Double
   let limit: Int

@@ -109,7 +109,8 @@ private func isParameter<S: TensorScalar>(
     guard hasRoom && leads(activation) else {
       refuseParameter(
         operation, parameter.shape,
-        "needs a tensor with the \(count) examples on an axis before the parameter's, but got shape \(activation.shape)")
+        "needs a tensor with the \(count) examples on an axis before the parameter's, but got shape \(activation.shape)"
+      )
     }
     return false
   }

@@ -41,7 +41,8 @@ extension Module {
     of losses: (Self) throws -> Tensor<Scalar>
   ) rethrows -> (values: Tensor<Scalar>, norms: Tensor<Scalar>, squaredNorms: NamedTensors<Scalar>) {
     let learned = learned(isTrainable)
-    let (values, norms, squares) = try Tensors.perExampleGradientNorms(at: learned.tensors, examples: count) { tensors in
+    let (values, norms, squares) = try Tensors.perExampleGradientNorms(at: learned.tensors, examples: count) {
+      tensors in
       try losses(with(tensors, named: learned.names))
     }
     return (values, norms, NamedTensors(names: learned.names, tensors: squares))
