@@ -52,7 +52,7 @@ struct ModuleDerivativeTests {
       for (all, one) in zip(gradients.tensors, own.tensors) { #expect(distance(all[i], one) < 1e-14) }
       #expect(abs(norms[at: i] - own.norm) < 1e-13)
     }
-    let some = model.perExampleGradients(examples: 3, where: { $0.hasSuffix("bias") }) { losses($0, 0..<3) }
+    let some = model.perExampleGradients(examples: 3, where: { $0.hasSuffix("bias") }, of: { losses($0, 0..<3) })
     #expect(some.gradients.names == ["hidden.bias", "output.bias"])
   }
 
@@ -77,9 +77,8 @@ struct ModuleDerivativeTests {
     #expect(outputs == model(tokens))
     #expect(derivative.isClose(to: (moved(step)(tokens) - moved(-step)(tokens)) / (2 * step), tolerance: 1e-7))
     // vᵀ JᵀHJ v = (Jv)ᵀ H (Jv)
-    let (_, curved) = model.gaussNewtonVectorProduct(along: direction, of: { $0(tokens) }) {
-      ($0.squared() * 0.5).sum()
-    }
+    let (_, curved) = model.gaussNewtonVectorProduct(
+      along: direction, of: { $0(tokens) }, loss: { ($0.squared() * 0.5).sum() })
     let left = zip(curved.tensors, direction.tensors).reduce(0) { $0 + ($1.0 * $1.1).sum().scalar }
     #expect(abs(left - derivative.sumOfSquares().scalar) < 1e-10 * left)
     // Some parameters only.

@@ -194,9 +194,10 @@ public func vectorJacobianProduct<Scalar: RealScalar>(
   at inputs: [Tensor<Scalar>], of function: ([Tensor<Scalar>]) throws -> Tensor<Scalar>,
   direction: (Tensor<Scalar>) throws -> Tensor<Scalar>
 ) rethrows -> (value: Tensor<Scalar>, gradients: [Tensor<Scalar>]) {
-  try withRecording(at: inputs, of: { [try function($0)] }) { recording in
-    (recording.values[0], recording.pullback([try direction(recording.values[0])]))
-  }
+  let recording = try Recording(at: inputs) { [try function($0)] }
+  defer { recording.tape.clear() }
+  let value = recording.values[0]
+  return (value, recording.pullback([try direction(value)]))
 }
 
 /// The values of a function with several results, and Σᵢ vᵢᵀJᵢ over the Jacobians Jᵢ of the results and the vectors
@@ -205,21 +206,39 @@ public func vectorJacobianProduct<Scalar: RealScalar>(
   at inputs: [Tensor<Scalar>], ofAll function: ([Tensor<Scalar>]) throws -> [Tensor<Scalar>],
   directions: ([Tensor<Scalar>]) throws -> [Tensor<Scalar>]
 ) rethrows -> (values: [Tensor<Scalar>], gradients: [Tensor<Scalar>]) {
-  try withRecording(at: inputs, of: function) { recording in
-    (recording.values, recording.pullback(try directions(recording.values)))
-  }
+  let recording = try Recording(at: inputs, of: function)
+  defer { recording.tape.clear() }
+  return (recording.values, recording.pullback(try directions(recording.values)))
 }
 
-/// A function's values at a point, and the tape to walk back from them.
+/// A function's values at a point, and the tape to walk back from them. Whoever makes one clears its tape.
 struct Recording<Scalar: RealScalar> {
   /// The values as the enclosing transforms see them.
   let values: [Tensor<Scalar>]
   let tape: Tape
-  fileprivate let inputs: [Tensor<Scalar>]
   let leaves: [Node]
   let results: [Node?]
+  private let inputs: [Tensor<Scalar>]
 
-  /// Σᵢ vᵢᵀJᵢ. The tape can be walked once, unless it is kept.
+  init(
+    at inputs: [Tensor<Scalar>], exampleCount: Int = 0, of function: ([Tensor<Scalar>]) throws -> [Tensor<Scalar>]
+  ) rethrows {
+    let tape = Tape(exampleCount: exampleCount)
+    let leaves = inputs.map {
+      Node(tape: tape, outer: $0.trace, isParameter: exampleCount > 0, keepsShares: exampleCount > 0)
+    }
+    var isWhole = false
+    defer { if !isWhole { tape.clear() } }
+    let results = try function(zip(inputs, leaves).map { $0.with(trace: $1) })
+    isWhole = true
+    self.inputs = inputs
+    self.tape = tape
+    self.leaves = leaves
+    self.results = results.map { $0.node(on: tape) }
+    values = results.map { $0.lowered(below: tape) }
+  }
+
+  /// Σᵢ vᵢᵀJᵢ, for each input. The tape can be walked once, unless it is kept.
   func pullback(_ cotangents: [Tensor<Scalar>?], keepingTape: Bool = false) -> [Tensor<Scalar>] {
     walk(cotangents, keepingTape: keepingTape)
     return zip(inputs, leaves).map { input, leaf in leaf.take() ?? .zeros(input.shape) }
@@ -235,21 +254,4 @@ struct Recording<Scalar: RealScalar> {
     }
     if keepingTape { tape.replay() } else { tape.unwind() }
   }
-}
-
-/// Records `function` at `inputs`, and forgets the records when `body` returns.
-func withRecording<Scalar: RealScalar, Result>(
-  at inputs: [Tensor<Scalar>], exampleCount: Int = 0,
-  of function: ([Tensor<Scalar>]) throws -> [Tensor<Scalar>], _ body: (Recording<Scalar>) throws -> Result
-) rethrows -> Result {
-  let tape = Tape(exampleCount: exampleCount)
-  defer { tape.clear() }
-  let leaves = inputs.map {
-    Node(tape: tape, outer: $0.trace, isParameter: exampleCount > 0, keepsShares: exampleCount > 0)
-  }
-  let results = try function(zip(inputs, leaves).map { $0.with(trace: $1) })
-  return try body(
-    Recording(
-      values: results.map { $0.lowered(below: tape) }, tape: tape, inputs: inputs, leaves: leaves,
-      results: results.map { $0.node(on: tape) }))
 }

@@ -124,10 +124,10 @@ public func perExampleGradients<Scalar: RealScalar>(
   at parameters: [Tensor<Scalar>], examples count: Int, of losses: ([Tensor<Scalar>]) throws -> Tensor<Scalar>
 ) rethrows -> (values: Tensor<Scalar>, gradients: [Tensor<Scalar>]) {
   precondition(count > 0, "per-example gradients need at least one example")
-  return try withRecording(at: parameters, exampleCount: count, of: { [try losses($0)] }) { recording in
-    recording.walkBackByExample()
-    return (recording.values[0], recording.gradientsByExample(parameters.map(\.shape)))
-  }
+  let recording = try Recording(at: parameters, exampleCount: count) { [try losses($0)] }
+  defer { recording.tape.clear() }
+  recording.walkBackByExample()
+  return (recording.values[0], recording.gradientsByExample(parameters.map(\.shape)))
 }
 
 /// The losses of the examples of a batch, and the Euclidean norm of each example's gradient.
@@ -141,10 +141,10 @@ public func perExampleGradientNorms<Scalar: RealScalar>(
   at parameters: [Tensor<Scalar>], examples count: Int, of losses: ([Tensor<Scalar>]) throws -> Tensor<Scalar>
 ) rethrows -> (values: Tensor<Scalar>, norms: Tensor<Scalar>, squaredNorms: [Tensor<Scalar>]) {
   precondition(count > 0, "per-example gradients need at least one example")
-  return try withRecording(at: parameters, exampleCount: count, of: { [try losses($0)] }) { recording in
-    recording.walkBackByExample()
-    let squares = recording.squaredNormsByExample(parameters.map(\.shape))
-    let total = squares.reduce(Tensor<Scalar>.zeros([count])) { $0 + $1 }
-    return (recording.values[0], total.sqrt(), squares)
-  }
+  let recording = try Recording(at: parameters, exampleCount: count) { [try losses($0)] }
+  defer { recording.tape.clear() }
+  recording.walkBackByExample()
+  let squares = recording.squaredNormsByExample(parameters.map(\.shape))
+  let total = squares.reduce(Tensor<Scalar>.zeros([count])) { $0 + $1 }
+  return (recording.values[0], total.sqrt(), squares)
 }

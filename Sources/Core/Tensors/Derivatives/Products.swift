@@ -60,9 +60,9 @@ public func jacobianVectorProduct<Scalar: RealScalar>(
   requireDirections(directions, inputs)
   let tape = Tape()
   defer { tape.clear() }
-  return try withRecording(at: inputs, of: function) { recording in
-    (recording.values, ForwardProduct(of: recording, on: tape)(directions))
-  }
+  let recording = try Recording(at: inputs, of: function)
+  defer { recording.tape.clear() }
+  return (recording.values, ForwardProduct(of: recording, on: tape)(directions))
 }
 
 /// The value of `function`, which must be one number, its gradient g, and Hv for its Hessian H and the vector v of
@@ -74,10 +74,10 @@ public func hessianVectorProduct<Scalar: RealScalar>(
   of function: ([Tensor<Scalar>]) throws -> Tensor<Scalar>
 ) rethrows -> (value: Tensor<Scalar>, gradients: [Tensor<Scalar>], products: [Tensor<Scalar>]) {
   requireDirections(directions, inputs)
-  return try withGradients(at: inputs, of: function) { recording in
-    let gradients = Array(recording.values.dropFirst())
-    return (recording.values[0], gradients, recording.pullback([nil] + directions))
-  }
+  let recording = try gradientRecording(at: inputs, of: function)
+  defer { recording.tape.clear() }
+  let gradients = Array(recording.values.dropFirst())
+  return (recording.values[0], gradients, recording.pullback([nil] + directions))
 }
 
 /// The same for a function of one tensor.
@@ -89,16 +89,13 @@ public func hessianVectorProduct<Scalar: RealScalar>(
 }
 
 /// Records the value of `function` and its gradients: value first.
-private func withGradients<Scalar: RealScalar, Result>(
-  at inputs: [Tensor<Scalar>], of function: ([Tensor<Scalar>]) throws -> Tensor<Scalar>,
-  _ body: (Recording<Scalar>) throws -> Result
-) rethrows -> Result {
-  try withRecording(
-    at: inputs,
-    of: { inputs in
-      let (value, gradients) = try valueAndGradients(at: inputs, of: function)
-      return [value] + gradients
-    }, body)
+private func gradientRecording<Scalar: RealScalar>(
+  at inputs: [Tensor<Scalar>], of function: ([Tensor<Scalar>]) throws -> Tensor<Scalar>
+) rethrows -> Recording<Scalar> {
+  try Recording(at: inputs) { inputs in
+    let (value, gradients) = try valueAndGradients(at: inputs, of: function)
+    return [value] + gradients
+  }
 }
 
 /// The value of `loss` at the outputs of a model, and JᵀHJv for the Jacobian J of the outputs and the Hessian H of the
@@ -118,11 +115,11 @@ public func gaussNewtonVectorProduct<Scalar: RealScalar>(
   requireDirections(directions, inputs)
   let tape = Tape()
   defer { tape.clear() }
-  return try withRecording(at: inputs, of: { [try outputs($0)] }) { recording in
-    let derivative = ForwardProduct(of: recording, on: tape)(directions)[0]
-    let (value, _, curved) = try hessianVectorProduct(at: recording.values[0], along: derivative, of: loss)
-    return (value, recording.pullback([curved]))
-  }
+  let recording = try Recording(at: inputs) { [try outputs($0)] }
+  defer { recording.tape.clear() }
+  let derivative = ForwardProduct(of: recording, on: tape)(directions)[0]
+  let (value, _, curved) = try hessianVectorProduct(at: recording.values[0], along: derivative, of: loss)
+  return (value, recording.pullback([curved]))
 }
 
 /// The same for a function of one tensor.
@@ -153,23 +150,21 @@ public func jacobians<Scalar: RealScalar>(
 ) rethrows -> [Tensor<Scalar>] {
   let tape = Tape()
   defer { tape.clear() }
-  return try withRecording(at: inputs, of: { [try function($0)] }) { recording in
-    let shape = recording.values[0].shape
-    let rows = recording.values[0].count
-    let columns = inputs.reduce(0) { $0 + $1.count }
-    guard rows > 0 else { return inputs.map { .zeros(shape + $0.shape) } }
-    if 2 * columns < rows {
-      let product = ForwardProduct(of: recording, on: tape)
-      return inputs.indices.map { i -> Tensor<Scalar> in
-        let columns = units(of: Scalar.self, inputs[i].shape).map { unit -> Tensor<Scalar> in
-          let directions = inputs.indices.map { $0 == i ? unit : Tensor<Scalar>.zeros(inputs[$0].shape) }
-          return product(directions, keepingTape: true)[0]
-        }
-        guard !columns.isEmpty else { return .zeros(shape + inputs[i].shape) }
-        return Tensor.stacked(columns, axis: -1).reshaped(shape + inputs[i].shape)
-      }
+  let recording = try Recording(at: inputs) { [try function($0)] }
+  defer { recording.tape.clear() }
+  let shape = recording.values[0].shape
+  let rows = recording.values[0].count
+  let columns = inputs.reduce(0) { $0 + $1.count }
+  guard rows > 0 else { return inputs.map { .zeros(shape + $0.shape) } }
+  guard 2 * columns < rows else { return rowsOfJacobians(recording, output: 0, inputs) }
+  let product = ForwardProduct(of: recording, on: tape)
+  return inputs.indices.map { i -> Tensor<Scalar> in
+    let columns = units(of: Scalar.self, inputs[i].shape).map { unit -> Tensor<Scalar> in
+      let directions = inputs.indices.map { $0 == i ? unit : Tensor<Scalar>.zeros(inputs[$0].shape) }
+      return product(directions, keepingTape: true)[0]
     }
-    return rowsOfJacobians(recording, output: 0, inputs)
+    guard !columns.isEmpty else { return .zeros(shape + inputs[i].shape) }
+    return Tensor.stacked(columns, axis: -1).reshaped(shape + inputs[i].shape)
   }
 }
 
@@ -179,10 +174,9 @@ public func jacobians<Scalar: RealScalar>(
 public func hessian<Scalar: RealScalar>(
   at x: Tensor<Scalar>, of function: (Tensor<Scalar>) throws -> Tensor<Scalar>
 ) rethrows -> Tensor<Scalar> {
-  try withGradients(at: [x], of: { try function($0[0]) }) { recording in
-    guard x.count > 0 else { return .zeros(x.shape + x.shape) }
-    return rowsOfJacobians(recording, output: 1, [x])[0]
-  }
+  let recording = try gradientRecording(at: [x]) { try function($0[0]) }
+  defer { recording.tape.clear() }
+  return x.isEmpty ? .zeros(x.shape + x.shape) : rowsOfJacobians(recording, output: 1, [x])[0]
 }
 
 /// The Jacobians of one of several values, a way back for each of its elements.
