@@ -1,7 +1,7 @@
 // The usual measurements on held-out data, a batch at a time.
 
 public import Datasets
-public import Networks
+import Networks
 public import Tensors
 
 extension Evaluation {

@@ -1,6 +1,6 @@
 // Why a run cannot begin, or cannot go on.
 
-public import FileFormats
+import FileFormats
 public import Networks
 
 /// Training met a number that is none.

@@ -1,6 +1,6 @@
 // The folder of a run: one checkpoint that is always whole, and the log.
 
-public import FileFormats
+import FileFormats
 import Foundation
 import Networks
 import Optimizers

@@ -54,6 +54,7 @@ public struct TrainingLoop: Sendable {
   /// - Throws: `NonFiniteTraining` when the loss, a gradient or a weight stops being a number: nothing bad is saved;
   ///   `ResumeError` when the folder's checkpoint cannot be used; `FileError` when a file cannot be written; and what
   ///   `loss` and `evaluate` throw.
+  @discardableResult
   public func run<Model: Module, Method: Optimizer>(
     _ model: inout Model, optimizer: inout Method, folder: TrainingFolder? = nil, progress: WorkProgress = .silent,
     evaluate: ((Model) throws -> Evaluation)? = nil,
@@ -67,7 +68,10 @@ public struct TrainingLoop: Sendable {
     func save() throws {
       try requireFinite(run.model, run.state)
       run.state.seconds = (ContinuousClock.now - start) / .seconds(1)
-      try folder?.save(run)
+      if let folder {
+        try folder.save(run)
+        run.state.lastCheckpoint = run.state.step
+      }
     }
 
     while run.state.step < steps, !run.state.hasStopped {
@@ -91,7 +95,8 @@ public struct TrainingLoop: Sendable {
       if evaluates, let evaluate { run.take(try evaluate(run.evaluated), patience: patience) }
       if evaluates || isDue(run.state.step, logInterval) {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        try folder?.append(run.state.closeEntry(rateFactor: schedule(step), seconds: seconds))
+        let entry = run.state.closeEntry(rateFactor: schedule(step), seconds: seconds)
+        try folder?.append(entry)
       }
       if isLast || run.state.hasStopped || isDue(run.state.step, checkpointInterval) { try save() }
     }
