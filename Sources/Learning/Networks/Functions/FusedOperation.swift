@@ -21,6 +21,8 @@ func fusedOperation<Scalar: RealScalar>(
   definition: @escaping ([Tensor<Scalar>]) -> Tensor<Scalar>
 ) -> Tensor<Scalar> {
   guard arguments.contains(where: \.isDifferentiated) else { return kernel(arguments, false).value }
+  // Kernels sum over the examples.
+  if arguments.contains(where: \.isPerExampleParameter) { return definition(arguments) }
   return customDerivatives(at: arguments) { arguments in
     func recomputed(_ g: Tensor<Scalar>) -> [Tensor<Scalar>?] {
       vectorJacobianProduct(at: arguments, of: definition, direction: { _ in g }).gradients
