@@ -1,7 +1,7 @@
 """The peers' side of the benchmarks: reads requests as lines of JSON, answers with times.
 
 ["prepare", "gemm f32 1024"]  ->  {"peers": ["numpy", "torch"]}
-["run", "torch", "0.004"]     ->  {"seconds": 0.0112, "peakBytes": 8388608}
+["run", "torch", "0.005", "0.02"]  ->  {"seconds": 0.0112, "peakBytes": 8388608}
 ["versions"]                  ->  {"versions": {"numpy": "2.4.6", ...}}
 """
 
@@ -470,21 +470,26 @@ def memory(field):
     return 0
 
 
-def run(function, round_time):
+def run(function, round_time, settling_time):
+    """Seconds for one execution, after untimed ones for a while: as the runner times its own side."""
     before = memory("VmRSS")
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
     start = time.perf_counter()
-    function()
-    once = time.perf_counter() - start
-    peak = memory("VmHWM") - before
+    peak = once = None
+    while peak is None or time.perf_counter() - start < settling_time:
+        begin = time.perf_counter()
+        function()
+        once = time.perf_counter() - begin
+        if peak is None:
+            peak = memory("VmHWM") - before
     if once > 1:  # long enough to count as it is
         return {"seconds": once, "peakBytes": peak}
     repeats = max(1, min(100_000, int(round_time / max(once, 1e-9))))
-    start = time.perf_counter()
+    begin = time.perf_counter()
     for _ in range(repeats):
         function()
-    return {"seconds": (time.perf_counter() - start) / repeats, "peakBytes": peak}
+    return {"seconds": (time.perf_counter() - begin) / repeats, "peakBytes": peak}
 
 
 def versions():
@@ -510,7 +515,7 @@ def main():
                 functions = WORKS[name](*[int(word) if word.isdigit() else word for word in rest])
                 answer = {"peers": list(functions)}
             elif request[0] == "run":
-                answer = run(functions[request[1]], float(request[2]))
+                answer = run(functions[request[1]], float(request[2]), float(request[3]))
             else:
                 answer = versions()
         except Exception as error:  # the runner prints it beside the row
