@@ -14,6 +14,7 @@ import numpy as np
 import scipy
 import scipy.fft
 import scipy.linalg
+import scipy.optimize
 import scipy.special
 
 try:
@@ -214,6 +215,28 @@ def randomized_svd(kind, n, rank):
     return peers(sklearn=lambda: sklearn_svd(a, rank, random_state=0))
 
 
+def expm(kind, n):
+    a = normal((n, n), kind) / 16
+    t = tensors(a)
+    work = peers(None, lambda: torch.linalg.matrix_exp(t[0]))
+    return work | {"scipy": lambda: scipy.linalg.expm(a)}
+
+
+def sylvester(kind, n):
+    a, b, c = (normal((n, n), kind, seed) for seed in (1, 2, 3))
+    return {"scipy": lambda: scipy.linalg.solve_sylvester(a, b, c)}
+
+
+def assignment(kind, n):
+    costs = normal((n, n), kind)
+    return {"scipy": lambda: scipy.optimize.linear_sum_assignment(costs)}
+
+
+def nnls(kind, n):
+    a, b = normal((2 * n, n), kind), normal((2 * n,), kind)
+    return {"scipy": lambda: scipy.optimize.nnls(a, b)}
+
+
 def complex_normal(shape, kind):
     return normal(shape, kind) + 1j * normal(shape, kind, 2)
 
@@ -223,6 +246,18 @@ def fft(kind, n, batch):
     t = tensors(x)
     work = peers(lambda: np.fft.fft(x), lambda: torch.fft.fft(t[0]))
     return work | {"scipy": lambda: scipy.fft.fft(x, workers=THREADS)}
+
+
+def rfft(kind, n, batch):
+    x = normal((batch, n), kind)
+    t = tensors(x)
+    work = peers(lambda: np.fft.rfft(x), lambda: torch.fft.rfft(t[0]))
+    return work | {"scipy": lambda: scipy.fft.rfft(x, workers=THREADS)}
+
+
+def dct(kind, n, batch):
+    x = normal((batch, n), kind)
+    return {"scipy": lambda: scipy.fft.dct(x, workers=THREADS)}
 
 
 def rfft2(kind, n):
@@ -450,7 +485,13 @@ WORKS = {
     "cholesky": cholesky,
     "solve": solve,
     "randomized-svd": randomized_svd,
+    "expm": expm,
+    "sylvester": sylvester,
+    "assignment": assignment,
+    "nnls": nnls,
     "fft": fft,
+    "rfft": rfft,
+    "dct": dct,
     "rfft2": rfft2,
     "fft3": fft3,
     "csr": csr,

@@ -20,6 +20,11 @@ struct Row: Codable {
   var oursMinMs: Double
   var peerMinMs: Double?
   var note: String?
+
+  var isMissed: Bool {
+    guard let ratio, let bound else { return false }
+    return ratio > bound
+  }
 }
 
 func now() -> Double {

@@ -158,6 +158,9 @@ import Testing
   @Test func conversionsClampAndRoundToNearest() {
     #expect(Tensor<Int>(Tensor<Double>([1.9, -1.9, .nan, 1e30, -1e30])).scalars == [1, -1, 0, .max, .min])
     #expect(Tensor<UInt8>(Tensor<Int>([300, -4, 17])).scalars == [255, 0, 17])
+    // Beyond the precision of a Double, and more than a block.
+    #expect(Tensor<UInt64>(Tensor<Int>([.max, .max - 1])).scalars == [UInt64(Int.max), UInt64(Int.max - 1)])
+    #expect(Tensor<Int32>(Tensor<Int>(0..<5_000)).sum().scalar == 12_497_500)
     #expect(Tensor<Float>(Tensor<Double>([0.1])).scalars == [0.1])
     #expect(Tensor<Double>(Tensor<Float>([0.1])).scalars == [Double(Float(0.1))])
     #expect(Tensor<Int>(Tensor<Bool>([true, false])).scalars == [1, 0])

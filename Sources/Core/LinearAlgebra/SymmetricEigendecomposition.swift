@@ -16,6 +16,12 @@ public struct SymmetricEigendecomposition<Scalar: LinearScalar>: Sendable {
   /// - Complexity: O(n³) time; O(n²) memory.
   public init(of matrix: Tensor<Scalar>) throws {
     var work = try matrix.validSymmetric()
+    if var large = decomposeLargeSymmetric(work) {
+      let size = large.vectors.rows
+      large.vectors.withUnsafeMutableBuffer { _ = standardizeSigns($0.baseAddress!, count: size, length: size) }
+      (values, vectors) = (large.values, large.vectors.transposed)
+      return
+    }
     values = try iterate(&work, replacingByVectors: true)
     // The eigenvectors arrive as rows.
     vectors = work.transposed

@@ -372,11 +372,7 @@ extension Tensor where Scalar: NumericScalar {
       self = same
       return
     }
-    self.init(uninitializedShape: other.shape) { buffer in
-      other.withUnsafeBuffer { source in
-        for i in source.indices { buffer[i] = Scalar(clamping: source[i].asDouble) }
-      }
-    }
+    self = converted(other, by: Other.widen, Scalar.clamp)
   }
 
   /// Ones where the mask holds, zeros elsewhere.
@@ -384,6 +380,37 @@ extension Tensor where Scalar: NumericScalar {
     self.init(uninitializedShape: mask.shape) { buffer in
       mask.withUnsafeBuffer { source in
         for i in source.indices { buffer[i] = source[i] ? 1 : 0 }
+      }
+    }
+  }
+}
+
+extension Tensor where Scalar: IntegerScalar {
+  /// The nearest integers of another type.
+  public init<Other: IntegerScalar>(_ other: Tensor<Other>) {
+    if let same = other as? Tensor<Scalar> {
+      self = same
+      return
+    }
+    self = converted(other, by: Other.widen, Scalar.clamp)
+  }
+}
+
+/// By way of a type that holds the values of both, a block at a time: a loop over two generic types is slow.
+private func converted<From: TensorScalar, Middle: NumericScalar, To: TensorScalar>(
+  _ source: Tensor<From>, by widen: (UnsafePointer<From>, UnsafeMutablePointer<Middle>, Int) -> Void,
+  _ narrow: (UnsafePointer<Middle>, UnsafeMutablePointer<To>, Int) -> Void
+) -> Tensor<To> {
+  let block = 1_024
+  return Tensor<To>(uninitializedShape: source.shape) { result in
+    source.withUnsafeBuffer { source in
+      guard let from = source.baseAddress, let to = result.baseAddress else { return }
+      withUnsafeTemporaryAllocation(of: Middle.self, capacity: block) { middle in
+        for start in stride(from: 0, to: source.count, by: block) {
+          let count = min(block, source.count - start)
+          widen(from + start, middle.baseAddress!, count)
+          narrow(middle.baseAddress!, to + start, count)
+        }
       }
     }
   }
