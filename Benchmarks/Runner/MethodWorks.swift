@@ -11,7 +11,7 @@ var methodWorks: [Work] { [weibull, weLore, concatenatedSVD] }
 
 /// Sixteen million weights in sixty matrices: histograms and fits.
 private var weibull: Work {
-  Work("weibull 60 512", bound: 0.12) { inputs in
+  Work("weibull 60 512", bound: 0.12, floor: .bytes(4 * 60 * 512 * 512)) { inputs in
     let weights: Tensor<Float> = try normal([60, 512, 512], inputs)
     let matrices = weights.split(count: 60).map { $0.reshaped([512, 512]).copied() }
     let fitting = WeibullFitting(jackknifeBlocks: 0)
@@ -21,7 +21,8 @@ private var weibull: Work {
 
 /// Spectra of 28 matrices, and one threshold for all.
 private var weLore: Work {
-  Work("welore 28 1024", bound: 0.67) { inputs in
+  // The reduction to bidiagonal form.
+  Work("welore 28 1024", bound: 0.67, floor: .flopsSingle(28 * 8 / 3 * 1_024 * 1_024 * 1_024)) { inputs in
     let weights: Tensor<Float> = try normal([28, 1_024, 1_024], inputs)
     let matrices = (0..<28).map { (name: "\($0)", matrix: weights[$0].copied()) }
     return { keep(try SpectrumSurvey(named: matrices).allocateRanks(.parameters(0.5))) }
