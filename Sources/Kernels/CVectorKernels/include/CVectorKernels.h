@@ -136,4 +136,6 @@ size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
 
 #include "CFourierKernels.h"
+#include "CConvolutionKernels.h"
 #include "CSparseKernels.h"
+#include "COptimizerKernels.h"
