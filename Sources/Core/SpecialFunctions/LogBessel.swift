@@ -86,7 +86,9 @@ public enum BesselRegion: Int32, Sendable, Hashable, CaseIterable {
   /// Zero, infinite, huge or invalid arguments.
   case exceptional
 
-  public init(order: Double, _ x: Double) { self = BesselRegion(rawValue: apus_bessel_region(order, x)) ?? .exceptional }
+  public init(order: Double, _ x: Double) {
+    self = BesselRegion(rawValue: apus_bessel_region(order, x)) ?? .exceptional
+  }
 }
 
 private typealias BesselKernel = (
