@@ -26,7 +26,25 @@ struct TrajectoryTests {
         ])
     ),
     ("adamw cosine", AdamW(learningRate: 0.05, weightDecay: 0.2)),
+    ("rmsprop", RMSProp(weightDecay: 0.05)),
+    ("rmsprop centered", RMSProp(decay: 0.9, stability: 1e-2, isCentered: true)),
+    ("rmsprop momentum", RMSProp(learningRate: 0.005, momentum: 0.7)),
+    ("rmsprop both", RMSProp(learningRate: 0.002, decay: 0.9, stability: 1e-4, momentum: 0.7, isCentered: true)),
+    ("adagrad", Adagrad(learningRate: 0.2, rateDecay: 0.01, initialSum: 0.1, weightDecay: 0.02)),
+    ("lion", Lion(learningRate: 0.01, weightDecay: 0.1)),
+    ("signum", Signum(learningRate: 0.01, weightDecay: 0.05)),
+    ("ademamix", AdEMAMix(learningRate: 0.01, weightDecay: 0.1)),
+    (
+      "ademamix warm-up",
+      AdEMAMix(learningRate: 0.01, secondDecay: 0.99, slowDecay: 0.999, mixture: 5, warmUp: 60, weightDecay: 0.1)
+    ),
+    ("muon", Muon(weightDecay: 0.1, rest: rest)),
+    ("muon moonlight", Muon(nesterov: false, weightDecay: 0.1, scaling: .matchingAdam, rest: rest)),
   ]
+
+  private static var rest: AdamW<Double> {
+    AdamW(learningRate: 0.01, secondDecay: 0.95, stability: 1e-10, weightDecay: 0.05)
+  }
 
   @Test(arguments: cases.map(\.name)) func followsTheReference(name: String) throws {
     let reference = try #require(try Reference.load().trajectories[name])

@@ -6,6 +6,7 @@ import Tensors
 struct ConvolutionShape: Hashable, Sendable {
   let batch, groups, inputChannels, outputChannels: Int
   let windows: Windows
+  let isExact: Bool
 
   var inputShape: [Int] { [batch, inputChannels] + windows.input }
   var outputShape: [Int] { [batch, outputChannels] + windows.output }
@@ -26,7 +27,8 @@ struct ConvolutionShape: Hashable, Sendable {
       batch: input[0], groups: groups, inputChannels: input[1], outputChannels: filters[0],
       windows: Windows(
         over: extents, window: Array(filters[2...]), stride: options.stride, padding: options.padding,
-        paddingBehind: options.paddingBehind, dilation: options.dilation, name: "convolution"))
+        paddingBehind: options.paddingBehind, dilation: options.dilation, name: "convolution"),
+      isExact: options.isExact)
   }
 
   /// The convolution whose transpose takes an input of shape `output`.
@@ -61,22 +63,24 @@ struct ConvolutionShape: Hashable, Sendable {
     self.init(
       batch: output[0], groups: groups, inputChannels: filters[1] * groups, outputChannels: filters[0],
       windows: Windows(
-        input: input, output: extents, window: kernel, stride: stride, padding: padding, dilation: dilation))
+        input: input, output: extents, window: kernel, stride: stride, padding: padding, dilation: dilation),
+      isExact: options.isExact)
   }
 
-  init(batch: Int, groups: Int, inputChannels: Int, outputChannels: Int, windows: Windows) {
+  init(batch: Int, groups: Int, inputChannels: Int, outputChannels: Int, windows: Windows, isExact: Bool) {
     self.batch = batch
     self.groups = groups
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
     self.windows = windows
+    self.isExact = isExact
   }
 
   /// One image whose groups are the examples, each with filters of its own.
   var withExamplesAsGroups: ConvolutionShape {
     ConvolutionShape(
       batch: 1, groups: batch * groups, inputChannels: batch * inputChannels, outputChannels: batch * outputChannels,
-      windows: windows)
+      windows: windows, isExact: isExact)
   }
 
   func requireBias(_ bias: [Int]?, count: Int) {

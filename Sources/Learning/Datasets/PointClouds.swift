@@ -13,7 +13,8 @@ extension Datasets {
     let labels = evenLabels(count, classes: centers.rows)
     let noise: Tensor<Scalar> = random.normal([count, centers.columns])
     return LabelledData(
-      features: centers.gathered(labels) + noise * Scalar(deviation), labels: labels, classNames: numbered(centers.rows))
+      features: centers.gathered(labels) + noise * Scalar(deviation), labels: labels, classNames: numbered(centers.rows)
+    )
   }
 
   /// Points around `classes` random centers, which are normal with deviation `spread`.

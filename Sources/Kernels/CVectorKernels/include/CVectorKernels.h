@@ -136,7 +136,9 @@ size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
 
 #include "CBesselKernels.h"
-#include "CFourierKernels.h"
 #include "CConvolutionKernels.h"
-#include "CSparseKernels.h"
+#include "CFourierKernels.h"
+#include "CNeuralKernels.h"
+#include "CNormalizationKernels.h"
 #include "COptimizerKernels.h"
+#include "CSparseKernels.h"

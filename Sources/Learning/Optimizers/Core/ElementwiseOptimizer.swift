@@ -61,10 +61,9 @@ extension ElementwiseOptimizer {
     var memory = ParameterMemory<Scalar>()
     swap(&memory, &self.memory)
     memory.walk(&model, along: gradient, slots: slots) { entry, parameter, slope in
-      let group = groups.first { $0.contains(entry.name, shape: entry.shape) }
+      let setting = groups.setting(of: entry, learningRate: learningRate, weightDecay: weightDecay)
       let rule = rule(
-        update: entry.updates, learningRate: (group?.learningRate ?? learningRate) * rateFactor,
-        weightDecay: group?.weightDecay ?? weightDecay)
+        update: entry.updates, learningRate: setting.learningRate * rateFactor, weightDecay: setting.weightDecay)
       body(rule, &entry, &parameter, slope)
     }
     swap(&memory, &self.memory)
@@ -72,13 +71,7 @@ extension ElementwiseOptimizer {
 
   public var state: OptimizerState<Scalar> {
     get { memory.state }
-    set {
-      do {
-        try restore(newValue)
-      } catch {
-        preconditionFailure("\(error)")
-      }
-    }
+    set { restoreOrTrap(newValue) }
   }
 
   public mutating func restore(_ state: OptimizerState<Scalar>) throws { try memory.restore(state, slots: slots) }

@@ -91,6 +91,17 @@ extension Optimizer {
   }
 }
 
+extension Optimizer {
+  /// For the setters of `state`.
+  mutating func restoreOrTrap(_ state: OptimizerState<Scalar>) {
+    do {
+      try restore(state)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+}
+
 extension Module {
   /// Calls `body` with the parameters that `gradient` has an entry for, in place, and that entry.
   mutating func forEachParameter(

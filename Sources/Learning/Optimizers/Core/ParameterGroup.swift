@@ -49,6 +49,16 @@ public struct ParameterGroup: Sendable {
   public func contains(_ name: String, shape: [Int]) -> Bool { condition(name, shape) }
 }
 
+extension [ParameterGroup] {
+  /// What holds for a parameter: its group's settings, or else these.
+  func setting<Scalar>(
+    of entry: ParameterMemory<Scalar>.Entry, learningRate: Double, weightDecay: Double
+  ) -> (learningRate: Double, weightDecay: Double) {
+    let group = first { $0.contains(entry.name, shape: entry.shape) }
+    return (group?.learningRate ?? learningRate, group?.weightDecay ?? weightDecay)
+  }
+}
+
 /// A name with stars for any characters.
 struct NamePattern: Sendable {
   private let parts: [String]
