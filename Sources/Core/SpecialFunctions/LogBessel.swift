@@ -123,8 +123,9 @@ private func values<Scalar: RealScalar>(
     nonisolated(unsafe) let kernel = kernel
     arguments.withUnsafeBuffer { x in
       orders.withUnsafeBuffer { v in
-        guard let from = x.baseAddress, let order = v.baseAddress else { return }
-        nonisolated(unsafe) let (from, order) = (from, order)
+        guard let x = x.baseAddress, let v = v.baseAddress else { return }
+        nonisolated(unsafe) let from = x
+        nonisolated(unsafe) let order = v
         parallelRanges(buffer.count, grain: 1 << 10) { range in
           let start = range.lowerBound
           kernel(order + start * stride, stride, from + start, 1, target + start, range.count)
