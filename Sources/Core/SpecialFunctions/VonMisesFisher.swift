@@ -7,7 +7,7 @@ public import Tensors
 ///
 /// Source: Mardia and Jupp, "Directional Statistics", 2000, ch. 9.3; the normalising constant through log I_{p/2-1}
 /// (Plesner, Sørensen and Hauberg, ICS 2024), so that thousands of dimensions do not underflow.
-public struct VonMisesFisher: Sendable, Hashable {
+public struct VonMisesFisher: Sendable {
   /// mu, of shape [p] and length one.
   public let meanDirection: Tensor<Double>
   /// k >= 0; zero is the uniform law.
