@@ -56,7 +56,7 @@ let package = Package(
 
     // Core: tensors and what is done with them.
     module("Core", "Tensors", ["CVectorKernels", "BLAS", numerics]),
-    module("Core", "SpecialFunctions", ["Tensors", numerics]),
+    module("Core", "SpecialFunctions", ["Tensors", "CVectorKernels", numerics]),
     module("Core", "LinearAlgebra", ["Tensors", "BLAS", "CVectorKernels", numerics]),
     module("Core", "Fourier", ["Tensors", "CVectorKernels", numerics]),
     module(
