@@ -80,8 +80,10 @@ let package = Package(
       core + [.product(name: "Mustache", package: "swift-mustache")]),
     module("Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics", core + ["CatalogueCore", "Diagnostics"]),
     module("Catalogue", "CompressionCatalogue", folder: "Compression", core + ["CatalogueCore", "Compression"]),
+    module("Catalogue", "SpecialFunctionsCatalogue", folder: "SpecialFunctions", core + ["CatalogueCore", "Datasets"]),
     module(
-      "Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
+      "Catalogue", "Catalogue", folder: "Index",
+      ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "SpecialFunctionsCatalogue"]),
 
     // Jobs: what people do with whole checkpoints.
     .target(name: "Jobs", dependencies: core + learning + methods + ["CatalogueCore"], path: "Sources/Jobs"),
