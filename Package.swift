@@ -48,6 +48,7 @@ let package = Package(
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     .systemLibrary(
       name: "CZlib", path: "Sources/Kernels/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CDatasets", path: "Sources/Kernels/CDatasets"),
     .systemLibrary(name: "COneDNN", path: "Sources/Kernels/COneDNN", providers: [.apt(["libdnnl-dev"])]),
     module(
       "Kernels", "BLAS", [.target(name: "COpenBLAS", condition: .when(platforms: [.linux])), numerics],
@@ -66,7 +67,7 @@ let package = Package(
     // Learning: networks, how they are trained, and on what.
     module("Learning", "Networks", core + ["CVectorKernels"]),
     module("Learning", "Optimizers", ["Tensors", "LinearAlgebra", "FileFormats", "Networks", "CVectorKernels"]),
-    module("Learning", "Datasets", ["Tensors", "FileFormats"]),
+    module("Learning", "Datasets", ["Tensors", "FileFormats", "CDatasets"]),
     module("Learning", "Training", ["Tensors", "FileFormats", "Networks", "Optimizers", "Datasets"]),
 
     // Methods: one module per domain, one file per method.
@@ -111,7 +112,7 @@ let package = Package(
     tests("NetworksTests", ["Networks", "FileFormats", "Convolutions"]),
     tests("OptimizersTests", ["Optimizers", "Networks", "FileFormats"]),
     tests("DatasetsTests", ["Datasets", "FileFormats"]),
-    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats"]),
+    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats", "ApusCommand"]),
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),

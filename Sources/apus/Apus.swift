@@ -26,11 +26,18 @@ struct Apus: ParsableCommand {
         apus inspect model.safetensors        norms, ranks, spectra, Weibull shape
         apus compress model.safetensors --method welore --ratio 0.5 -o small.safetensors
         apus compare model.safetensors small.safetensors
+
+      Networks:
+
+        apus train --data digits -o run       trains, tests, saves for PyTorch
+        apus generate run "To be"             continues a text
+        apus embed minilm "A cat." "A dog."   sentences as vectors
       """,
     version: version,
     subcommands: [
       MethodsCommand.self, ShowCommand.self, RunCommand.self, ReproduceCommand.self, InspectCommand.self,
-      CompressCommand.self, CompareCommand.self, TourCommand.self,
+      CompressCommand.self, CompareCommand.self, TourCommand.self, TrainCommand.self, GenerateCommand.self,
+      EmbedCommand.self,
     ])
 
   static func main() async {

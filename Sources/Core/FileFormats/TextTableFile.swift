@@ -29,7 +29,14 @@ public func readCSV(
 ) throws(FileError) -> TextTable {
   let file = try MappedFile(path)
   defer { withExtendedLifetime(file) {} }
-  let reader = try TextTableReader(file.bytes, path: path, separator: separator, hasHeader: hasHeader)
+  return try readCSV(file.bytes, name: path, separator: separator, hasHeader: hasHeader)
+}
+
+/// The table in bytes that are in memory already; errors call them `name`.
+package func readCSV(
+  _ bytes: UnsafeRawBufferPointer, name: String, separator: CellSeparator? = nil, hasHeader: Bool? = nil
+) throws(FileError) -> TextTable {
+  let reader = try TextTableReader(bytes, path: name, separator: separator, hasHeader: hasHeader)
   return TextTable(columnNames: reader.columnNames, values: try reader.numbers())
 }
 

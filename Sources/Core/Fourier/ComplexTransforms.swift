@@ -17,6 +17,15 @@ public enum FourierScaling: Sendable, Hashable {
     case .forward: inverse ? 1 : 1 / Double(length)
     }
   }
+
+  /// The scaling that gives the inverse transform the factor of the forward one, and the other way round.
+  var exchanged: FourierScaling {
+    switch self {
+    case .unitary: .unitary
+    case .inverse: .forward
+    case .forward: .inverse
+    }
+  }
 }
 
 extension ComplexTensor where Scalar: FourierScalar {
@@ -24,12 +33,12 @@ extension ComplexTensor where Scalar: FourierScalar {
   ///
   /// Every length is fast: butterflies for small prime factors, Rader's and Bluestein's convolutions for large ones. The
   /// relative error, in the root of the mean square, is a few roundings times log n. Transforms along one axis do not
-  /// mix: a NaN stays in its own. The result does not depend on the number of threads.
+  /// mix: a NaN stays in its own. The result does not depend on the number of threads. Derivatives flow through all
+  /// transforms, to any order.
   ///
   /// - Parameters:
   ///   - axis: counted from the end when negative; its extent must not be zero.
   ///   - length: the number of elements to transform, if other than the extent: the rest is cut off, or zeros follow.
-  /// - Precondition: the parts are not being differentiated; transforms have no derivative rule.
   /// - Complexity: O(n log n) for each sequence; plans are kept.
   public func fourierTransform(
     axis: Int = -1, length: Int? = nil, scaling: FourierScaling = .inverse
@@ -57,8 +66,14 @@ extension ComplexTensor where Scalar: FourierScalar {
   // MARK: How
 
   func transformed(axes: [Int], _ scaling: FourierScaling, inverse: Bool) -> ComplexTensor {
-    requireConstant(real)
-    requireConstant(imaginary)
+    if real.isDifferentiated || imaginary.isDifferentiated {
+      return differentiated { x in
+        (
+          x.transformed(axes: axes, scaling, inverse: inverse),
+          { $0.transformed(axes: axes, scaling.exchanged, inverse: !inverse) }
+        )
+      }
+    }
     let layouts = TransformAxis.several(axes, shape: shape)
     var result = self
     for (position, layout) in layouts.reversed().enumerated() {
@@ -151,13 +166,6 @@ struct TransformAxis {
   func isNarrow<Scalar: FourierScalar>(_ scalar: Scalar.Type) -> Bool {
     width > 1 && width < Scalar.fourier.kernels.lanes && matrices * width > width
   }
-}
-
-/// Derivatives do not flow through transforms; dropping them without a word would be wrong.
-func requireConstant<Scalar: RealScalar>(_ tensor: Tensor<Scalar>) {
-  precondition(
-    !tensor.isDifferentiated,
-    "Fourier transforms are not differentiable; pass x.withoutDerivative if the result is meant to be constant")
 }
 
 extension Tensor where Scalar: FourierScalar {

@@ -15,17 +15,19 @@ extension Tensor where Scalar: FourierScalar {
   ///
   /// Short kernels are applied as they stand, larger ones by Fourier transforms; a kernel much shorter than a long
   /// vector, block by block (overlap-add). The absolute error is a few roundings times the largest possible sum.
+  /// Derivatives flow to both operands, to any order.
   ///
   /// - Precondition: equal ranks of at least one, no empty axis; for `valid`, one operand is at least as long as the other
-  ///   along every axis; neither is being differentiated.
+  ///   along every axis.
   /// - Complexity: for vectors O(n log m), m the shorter length; otherwise O(N log N) for N elements of the full result.
   public func convolved(with kernel: Tensor, _ extent: ConvolutionExtent = .full) -> Tensor {
-    requireConstant(self)
-    requireConstant(kernel)
     precondition(
       rank == kernel.rank && rank > 0 && !isEmpty && !kernel.isEmpty,
       "a convolution of shapes \(shape) and \(kernel.shape)")
-    let full = rank == 1 ? fullConvolution(with: kernel) : fullConvolutionOfAllAxes(with: kernel)
+    let full =
+      isDifferentiated || kernel.isDifferentiated
+      ? differentiatedConvolution(with: kernel)
+      : rank == 1 ? fullConvolution(with: kernel) : fullConvolutionOfAllAxes(with: kernel)
     switch extent {
     case .full: return full
     case .same: return full.middle(shape)

@@ -30,7 +30,9 @@ public enum TrigonometricScaling: Sendable, Hashable {
 extension Tensor where Scalar: FourierScalar {
   /// The discrete cosine transform along one axis; ``TrigonometricType`` has the definitions.
   ///
-  /// - Precondition: the axis has an element, for type one two; the tensor is not being differentiated.
+  /// Derivatives flow through it, to any order.
+  ///
+  /// - Precondition: the axis has an element, for type one two.
   /// - Complexity: O(n log n) for each sequence, that of a real Fourier transform of length n (types two and three), of
   ///   2 n (type one) or of a complex one of n / 2 (type four; for odd n, of 2 n).
   public func cosineTransform(
@@ -48,7 +50,7 @@ extension Tensor where Scalar: FourierScalar {
 
   /// The discrete sine transform along one axis; ``TrigonometricType`` has the definitions.
   ///
-  /// - Precondition: the axis has an element; the tensor is not being differentiated.
+  /// - Precondition: the axis has an element.
   /// - Complexity: as for cosines.
   public func sineTransform(
     _ type: TrigonometricType = .two, axis: Int = -1, scaling: TrigonometricScaling = .plain
@@ -66,11 +68,15 @@ extension Tensor where Scalar: FourierScalar {
   private func trigonometric(
     _ type: TrigonometricType, sine: Bool, inverse: Bool, _ axis: Int, _ scaling: TrigonometricScaling
   ) -> Tensor {
-    requireConstant(self)
     let axis = TransformAxis.resolve(axis, shape: shape)
     let length = shape[axis]
     precondition(
       type != .one || sine || length > 1, "a cosine transform of type one needs two elements, the shape is \(shape)")
+    if isDifferentiated {
+      return differentiatedTrigonometric(type, sine: sine, axis: axis, scaling) { x, type in
+        x.trigonometric(type, sine: sine, inverse: inverse, axis, scaling)
+      }
+    }
     let period = type == .one ? 2 * (sine ? length + 1 : length - 1) : 2 * length
     let isOrthonormal = scaling == .orthonormal
     let factor = isOrthonormal ? 1 / Double(period).squareRoot() : inverse ? 1 / Double(period) : 1

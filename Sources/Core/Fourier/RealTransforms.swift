@@ -7,14 +7,13 @@ extension Tensor where Scalar: FourierScalar {
   /// - Parameters:
   ///   - axis: counted from the end when negative; its extent n must not be zero, and becomes n / 2 + 1.
   ///   - length: the number of elements to transform, if other than the extent: the rest is cut off, or zeros follow.
-  /// - Precondition: this tensor is not being differentiated; transforms have no derivative rule.
   /// - Complexity: about half a complex transform for even n, a complex one for odd n.
   public func realFourierTransform(
     axis: Int = -1, length: Int? = nil, scaling: FourierScaling = .inverse
   ) -> ComplexTensor<Scalar> {
-    requireConstant(self)
     let x = resized(axis: axis, to: length)
     let layout = TransformAxis(TransformAxis.resolve(axis, shape: x.shape), shape: x.shape)
+    if x.isDifferentiated { return x.differentiatedRealTransform(axis: layout.axis, scaling) }
     let last = rank - 1
     let factor = Scalar(scaling.factor(layout.length, inverse: false))
     guard layout.length % 2 == 0 else {
@@ -59,11 +58,12 @@ extension ComplexTensor where Scalar: FourierScalar {
   public func inverseRealFourierTransform(
     axis: Int = -1, length: Int? = nil, scaling: FourierScaling = .inverse
   ) -> Tensor<Scalar> {
-    requireConstant(real)
-    requireConstant(imaginary)
     let axis = TransformAxis.resolve(axis, shape: shape)
     let length = length ?? max(1, 2 * (shape[axis] - 1))
     let x = resized(axis: axis, to: length / 2 + 1)
+    if x.real.isDifferentiated || x.imaginary.isDifferentiated {
+      return x.differentiatedInverseRealTransform(axis: axis, length: length, scaling)
+    }
     let layout = TransformAxis(axis, shape: x.shape)
     let last = shape.count - 1
     let factor = Scalar(scaling.factor(length, inverse: true))

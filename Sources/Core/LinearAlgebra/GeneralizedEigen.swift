@@ -10,26 +10,24 @@ public struct GeneralizedSymmetricEigendecomposition<Scalar: LinearScalar>: Send
 
   /// Decomposes the pencil of two symmetric matrices of shape [n, n] through the Cholesky factor of B.
   ///
-  /// Small eigenvalues lose accuracy in proportion to the condition number of B.
+  /// Small eigenvalues lose accuracy in proportion to the condition number of B. Derivatives flow as in
+  /// ``SymmetricEigendecomposition``, with respect to both matrices.
   /// - Throws: `InvalidArgument` unless both are symmetric, finite and of one shape;
   ///   `DecompositionError.notPositiveDefinite` for B.
   /// - Complexity: O(n³) time; O(n²) memory.
   /// - Source: Golub and Van Loan, "Matrix computations", 4th edition, algorithm 8.7.1.
   public init(of matrix: Tensor<Scalar>, metric: Tensor<Scalar>) throws {
-    let a = try matrix.validSymmetric()
+    let a = try matrix.withoutDerivative.validSymmetric()
     guard metric.shape == a.shape else {
       throw InvalidArgument("metric", found: "shape \(metric.shape)", wanted: "shape \(a.shape)")
     }
     let upper = try CholeskyDecomposition(of: metric).upper
     // L⁻¹ A L⁻ᵀ, by two solves with Lᵀ = upper.
-    var half = a
-    upper.solveTriangular(&half, .upper, transposing: true, unitDiagonal: false)
-    half = half.transposed.dense
-    upper.solveTriangular(&half, .upper, transposing: true, unitDiagonal: false)
-    let eigen = try SymmetricEigendecomposition(of: half.symmetrized)
-    var vectors = eigen.vectors.dense
-    upper.solveTriangular(&vectors, .upper, transposing: false, unitDiagonal: false)
-    (values, self.vectors) = (eigen.values, vectors)
+    let half = upper.triangularSolution(matrix.isDifferentiated ? matrix : a, .upper, transposing: true)
+    let whole = upper.triangularSolution(half.transposed.dense, .upper, transposing: true)
+    let eigen = try SymmetricEigendecomposition(of: whole.symmetrized)
+    values = eigen.values
+    vectors = upper.triangularSolution(eigen.vectors.dense, .upper)
   }
 }
 

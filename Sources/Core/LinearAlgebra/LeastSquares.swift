@@ -25,16 +25,21 @@ public enum LeastSquaresMethod: Sendable, Hashable {
 extension Tensor where Scalar: LinearScalar {
   /// The shortest x that minimizes ‖A x - b‖, for this matrix A of shape [m, n].
   ///
+  /// Derivatives flow to A and b where A has full rank.
+  ///
   /// - Parameters:
   ///   - rightSide: b, of shape [m] or [m, p].
   ///   - tolerance: what is smaller than this times the largest (singular value, or diagonal entry of R) counts as
   ///     zero; by default the precision times the larger extent.
   /// - Throws: `InvalidArgument` for wrong shapes or numbers that are not finite; `DecompositionError.rankDeficient`
-  ///   with the method `.qr`.
+  ///   with the method `.qr`, and where an operand is being differentiated: then for any rank below min(m, n).
   /// - Complexity: O(m n min(m, n)) time.
   public func leastSquares(
     _ rightSide: Tensor, method: LeastSquaresMethod = .completeOrthogonal, tolerance: Scalar? = nil
   ) throws -> LeastSquaresSolution<Scalar> {
+    if isDifferentiated || rightSide.isDifferentiated {
+      return try differentiatedLeastSquares(rightSide, method: method, tolerance: tolerance)
+    }
     let a = try validMatrix()
     let right = try rightSide.validRightSide(rows: rows)
     let b = right.rank == 1 ? right.expanded(axis: 1) : right
@@ -57,9 +62,11 @@ extension Tensor where Scalar: LinearScalar {
   /// The Moore–Penrose inverse V diag(1/s) Uᵀ, of shape [n, m], over the singular values above `tolerance` times the
   /// largest (by default the precision times the larger extent); the others count as zero.
   ///
-  /// - Throws: `InvalidArgument` unless this is a matrix of finite numbers.
+  /// - Throws: `InvalidArgument` unless this is a matrix of finite numbers; where it is being differentiated, also
+  ///   `DecompositionError.rankDeficient`.
   /// - Complexity: that of the singular value decomposition.
   public func pseudoInverse(tolerance: Scalar? = nil) throws -> Tensor {
+    if isDifferentiated { return try differentiatedPseudoInverse(tolerance: tolerance) }
     let svd = try SingularValueDecomposition(of: self)
     let part = svd.truncated(rank: svd.rank(tolerance: tolerance))
     return (part.right / part.values).matmul(part.left, transposingB: true)

@@ -18,13 +18,54 @@ public struct PolarDecomposition<Scalar: LinearScalar>: Sendable {
   ///
   /// - Parameter tolerance: singular values below this times the largest count as zero; by default the precision times
   ///   the larger extent.
-  /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers.
+  /// Derivatives flow through both factors of a matrix of full rank, also where singular values coincide.
+  /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers; for one that is being differentiated,
+  ///   also `DecompositionError.rankDeficient`.
   public init(of matrix: Tensor<Scalar>, tolerance: Scalar? = nil) throws {
-    let svd = try SingularValueDecomposition(of: matrix)
+    let svd = try SingularValueDecomposition(of: matrix.withoutDerivative)
     rank = svd.rank(tolerance: tolerance)
     let part = svd.truncated(rank: rank)
-    factor = part.left.matmul(part.right, transposingB: true)
-    positive = (svd.right * svd.values.sqrt()).multipliedByOwnTranspose()
+    let numbers = part.left.matmul(part.right, transposingB: true)
+    guard matrix.isDifferentiated else {
+      factor = numbers
+      positive = (svd.right * svd.values.sqrt()).multipliedByOwnTranspose()
+      return
+    }
+    let extent = min(matrix.rows, matrix.columns)
+    guard rank == extent else { throw DecompositionError.rankDeficient(rank: rank, columns: extent) }
+    factor = differentiatedPolarFactor(numbers, of: matrix)
+    positive = factor.matmul(matrix, transposingA: true).symmetrized
+  }
+}
+
+/// The polar factor of a matrix of full rank, whose numbers are known, with derivatives.
+///
+/// For a tall matrix and a cotangent g of Q, A's is Q Z + (g - Q Qᵀ g) H⁻¹, where H Z + Z H = Qᵀ g - gᵀ Q.
+///
+/// Source: Higham, "Functions of matrices", section 8.3, in reverse mode.
+private func differentiatedPolarFactor<Scalar: LinearScalar>(
+  _ numbers: Tensor<Scalar>, of matrix: Tensor<Scalar>
+) -> Tensor<Scalar> {
+  guard matrix.isDifferentiated else { return numbers }
+  guard matrix.rows >= matrix.columns else {
+    return differentiatedPolarFactor(numbers.transposed, of: matrix.transposed).transposed
+  }
+  return customDerivative(at: matrix) { a in
+    let q = differentiatedPolarFactor(numbers, of: a)
+    return (
+      q,
+      { g in
+        let h = q.matmul(a, transposingA: true).symmetrized
+        let inner = q.matmul(g, transposingA: true)
+        return orNotANumber(a.shape) {
+          let eigen = try SymmetricEigendecomposition(of: h)
+          let turned = q.matmul(SymmetricKroneckerSum(eigen, eigen).solution(inner - inner.transposed))
+          guard a.rows > a.columns else { return turned }
+          let outside = g - q.matmul(inner)
+          return turned + (try CholeskyDecomposition(of: h).solve(outside.transposed)).transposed
+        }
+      }
+    )
   }
 }
 
@@ -130,11 +171,18 @@ public struct NewtonSchulz: Sendable, Hashable {
   /// Of a matrix that has not full rank, rounding would grow into arbitrary directions while the residual stays at one:
   /// the result then has not converged and says so. ``PolarDecomposition`` gives the partial isometry.
   ///
+  /// Derivatives are those of the polar factor itself, not of the iteration.
+  ///
   /// - Parameter tolerance: by default the precision times ten times the smaller extent.
   /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers.
   public static func polarFactor<Scalar: LinearScalar>(
     of matrix: Tensor<Scalar>, tolerance: Double? = nil, iterationLimit: Int = 40
   ) throws -> (factor: Tensor<Scalar>, convergence: Convergence) {
+    if matrix.isDifferentiated {
+      let (factor, convergence) = try polarFactor(
+        of: matrix.withoutDerivative, tolerance: tolerance, iterationLimit: iterationLimit)
+      return (differentiatedPolarFactor(factor, of: matrix), convergence)
+    }
     let a = try matrix.validMatrix()
     let isTall = a.rows > a.columns
     let size = min(a.rows, a.columns)

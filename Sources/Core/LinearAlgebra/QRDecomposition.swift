@@ -11,11 +11,15 @@ public struct QRDecomposition<Scalar: LinearScalar>: Sendable {
 
   /// Decomposes `matrix`, of shape [m, n], by Householder reflections.
   ///
-  /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers.
+  /// Derivatives flow through the factors of a matrix of full rank (of a wide one: whose first m columns are
+  /// independent), unless a tall one's full basis is wanted.
+  /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers. For one that is being differentiated,
+  ///   also for a full basis when m > n, and `DecompositionError.rankDeficient`.
   /// - Complexity: O(m n min(m, n)) time; O(m n) memory.
   public init(of matrix: Tensor<Scalar>, basis: OrthonormalBasis = .thin) throws {
-    let factors = HouseholderFactors(try matrix.validMatrix())
-    (orthogonal, upper) = factors.matrices(basis)
+    let factors = HouseholderFactors(try matrix.withoutDerivative.validMatrix())
+    let numbers = factors.matrices(basis)
+    (orthogonal, upper) = matrix.isDifferentiated ? try differentiatedFactors(numbers, of: matrix, basis) : numbers
   }
 }
 
@@ -33,13 +37,16 @@ public struct PivotedQRDecomposition<Scalar: LinearScalar>: Sendable {
   /// Decomposes `matrix`, of shape [m, n], by Householder reflections, taking the column of largest remaining norm
   /// first.
   ///
-  /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers.
-  /// - Complexity: O(m n min(m, n)) time; O(m n) memory.
+  /// - Throws: as ``QRDecomposition``.
+  /// - Complexity: O(m n min(m, n)) time; O(m n) memory. Derivatives flow as in ``QRDecomposition``.
   /// - Source: Businger and Golub, "Linear least squares solutions by Householder transformations", 1965.
   public init(of matrix: Tensor<Scalar>, basis: OrthonormalBasis = .thin) throws {
-    let factors = HouseholderFactors(try matrix.validMatrix(), pivoting: true)
-    (orthogonal, upper) = factors.matrices(basis)
+    let factors = HouseholderFactors(try matrix.withoutDerivative.validMatrix(), pivoting: true)
+    let numbers = factors.matrices(basis)
     permutation = factors.permutation
+    (orthogonal, upper) =
+      matrix.isDifferentiated
+      ? try differentiatedFactors(numbers, of: matrix.gathered(Tensor<Int>(permutation), axis: 1), basis) : numbers
   }
 
   /// The number of diagonal entries of R above `tolerance` times the first; by default, the precision times the larger
@@ -52,6 +59,9 @@ public struct PivotedQRDecomposition<Scalar: LinearScalar>: Sendable {
   /// Q R with its columns in the order of A.
   public func reconstructed() -> Tensor<Scalar> {
     let product = orthogonal.matmul(upper).transposed.dense
+    if product.isDifferentiated {
+      return product.gathered(Tensor<Int>(permutation).argsort()).transposed
+    }
     var result = product
     for (j, column) in permutation.enumerated() { result[column] = product[j] }
     return result.transposed

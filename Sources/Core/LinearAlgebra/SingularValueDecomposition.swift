@@ -18,9 +18,19 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
 
   /// Decomposes `matrix`, of shape [m, n], by divide and conquer (LAPACK's gesdd).
   ///
-  /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers; `DecompositionError.notConverged`.
+  /// Derivatives flow through values always, and through vectors where their singular values are distinct and, beside a
+  /// larger extent, not zero; elsewhere vectors have no derivative, and it is not a number. Functions of the matrix such
+  /// as ``PolarDecomposition`` have rules of their own, without that limit.
+  /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers, and for a full basis of a matrix that is
+  ///   being differentiated and not square; `DecompositionError.notConverged`.
   /// - Complexity: O(m n min(m, n)) time; O(m n) memory.
   public init(of matrix: Tensor<Scalar>, basis: OrthonormalBasis = .thin) throws {
+    if matrix.isDifferentiated {
+      let numbers = try SingularValueDecomposition(of: matrix.withoutDerivative, basis: basis)
+      guard basis == .thin || matrix.rows == matrix.columns else { throw InvalidArgument.fullBasis }
+      self = differentiatedSVD(numbers, of: matrix)
+      return
+    }
     var work = try matrix.validMatrix()
     let (m, n) = (work.rows, work.columns)
     let k = min(m, n)
@@ -99,6 +109,7 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
 
   /// The largest singular value over the smallest; infinite for a singular matrix, one for an empty one.
   public var conditionNumber: Scalar {
+    values.requireConstant(insteadUse: "the quotient of the first and the last of values")
     guard values.count > 0 else { return 1 }
     return values[at: 0] / values[at: values.count - 1]
   }
@@ -147,8 +158,10 @@ func numericalRank<Scalar: LinearScalar>(_ values: Tensor<Scalar>, tolerance: Sc
 extension Tensor where Scalar: LinearScalar {
   /// The singular values of a matrix, decreasing, without vectors: two to three times faster than the decomposition.
   ///
+  /// Derivatives flow through all of them; a value of several vectors has one of its subgradients.
   /// - Throws: `InvalidArgument` unless this is a matrix of finite numbers; `DecompositionError.notConverged`.
   public func singularValues() throws -> Tensor {
+    if isDifferentiated { return try SingularValueDecomposition(of: self).values }
     var work = try validMatrix()
     let (m, n) = (work.rows, work.columns)
     let k = min(m, n)

@@ -8,21 +8,56 @@ public struct SymmetricEigendecomposition<Scalar: LinearScalar>: Sendable {
   public let values: Tensor<Scalar>
   /// V, of shape [n, n]: the eigenvectors as columns.
   public let vectors: Tensor<Scalar>
+  /// The matrix, while it is being differentiated.
+  let source: Tensor<Scalar>?
 
   /// Decomposes a symmetric `matrix`, of shape [n, n], by divide and conquer (LAPACK's syevd).
   ///
   /// The triangles may differ by rounding; the upper one is used.
+  ///
+  /// Derivatives flow through values and ``applying(_:)`` always, and through vectors of distinct eigenvalues; those of
+  /// coinciding ones have no derivative, and it is not a number. With respect to `matrix` they are symmetric.
   /// - Throws: `InvalidArgument` unless `matrix` is symmetric and finite; `DecompositionError.notConverged`.
   /// - Complexity: O(n³) time; O(n²) memory.
   public init(of matrix: Tensor<Scalar>) throws {
-    var work = try matrix.validSymmetric()
-    values = try iterate(&work, replacingByVectors: true)
+    var work = try matrix.withoutDerivative.validSymmetric()
+    let values = try iterate(&work, replacingByVectors: true)
     // The eigenvectors arrive as rows.
-    vectors = work.transposed
+    self.init(values: values, vectors: work.transposed, of: matrix)
+  }
+
+  /// The decomposition of `matrix`, whose numbers are known.
+  init(values: Tensor<Scalar>, vectors: Tensor<Scalar>, of matrix: Tensor<Scalar>?) {
+    source = matrix.flatMap { $0.isDifferentiated ? $0 : nil }
+    (self.values, self.vectors) = source.map { differentiatedEigen(values, vectors, of: $0) } ?? (values, vectors)
+  }
+
+  /// The same numbers for the matrix at another level of differentiation.
+  func attached(to matrix: Tensor<Scalar>) -> SymmetricEigendecomposition {
+    SymmetricEigendecomposition(
+      values: values.withoutDerivative, vectors: vectors.withoutDerivative, of: source == nil ? nil : matrix)
   }
 
   /// V diag(f(w)) Vᵀ: a function of the matrix, given as a function of all eigenvalues.
+  ///
+  /// Where the matrix is differentiated, the function must act on each eigenvalue by itself; coinciding ones are fine.
+  /// (Second derivatives there are not a number: they go through the vectors.) The rule is Daleckii and Krein's.
   public func applying(_ function: (Tensor<Scalar>) -> Tensor<Scalar>) -> Tensor<Scalar> {
+    // A function with parameters that are differentiated, too, goes through values and vectors.
+    if let source, !function(values.withoutDerivative).isDifferentiated {
+      return customDerivative(at: source) { matrix in
+        let eigen = attached(to: matrix)
+        let vectors = eigen.vectors
+        let differences = dividedDifferences(eigen.values, function)
+        return (
+          eigen.applying(function),
+          { g in
+            let rotated = vectors.matmul(g.symmetrized, transposingA: true).matmul(vectors)
+            return vectors.matmul(rotated * differences).matmul(vectors, transposingB: true)
+          }
+        )
+      }
+    }
     let values = function(values)
     precondition(values.shape == self.values.shape, "\(self.values.count) eigenvalues became shape \(values.shape)")
     return (vectors * values).matmul(vectors, transposingB: true)
@@ -43,8 +78,10 @@ public struct SymmetricEigendecomposition<Scalar: LinearScalar>: Sendable {
 extension Tensor where Scalar: LinearScalar {
   /// The eigenvalues of a symmetric matrix, increasing, without vectors.
   ///
+  /// Derivatives flow through all of them; a value of several vectors has one of its subgradients.
   /// - Throws: `InvalidArgument` unless this is symmetric and finite; `DecompositionError.notConverged`.
   public func symmetricEigenvalues() throws -> Tensor {
+    if isDifferentiated { return try SymmetricEigendecomposition(of: self).values }
     var work = try validSymmetric()
     return try iterate(&work, replacingByVectors: false)
   }

@@ -10,18 +10,16 @@ extension Tensor where Scalar: LinearScalar {
   ///   - rightSide: b, of shape [n] or [n, p].
   ///   - unitDiagonal: whether ones are meant on the diagonal, whatever is stored there.
   /// - Throws: `InvalidArgument` for wrong shapes or numbers that are not finite; `DecompositionError.singular`.
-  /// - Complexity: O(n² p) time.
+  /// - Complexity: O(n² p) time. Derivatives flow to both operands.
   public func solveTriangular(
     _ rightSide: Tensor, _ triangle: Triangle, transposing: Bool = false, unitDiagonal: Bool = false
   ) throws -> Tensor {
-    let matrix = try validSquare()
-    let b = try rightSide.validRightSide(rows: matrix.rows)
+    let matrix = try withoutDerivative.validSquare()
+    try rightSide.requireRightSide(rows: matrix.rows)
     if !unitDiagonal, let pivot = matrix.diagonal.scalars.firstIndex(of: 0) {
       throw DecompositionError.singular(pivot: pivot)
     }
-    var x = b
-    matrix.solveTriangular(&x, triangle, transposing: transposing, unitDiagonal: unitDiagonal)
-    return x
+    return triangularSolution(rightSide, triangle, transposing: transposing, unitDiagonal: unitDiagonal)
   }
 
   /// The same in place, without checks, for a dense matrix. Columns of the right side are spread over the threads in

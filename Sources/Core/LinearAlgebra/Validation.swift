@@ -14,10 +14,15 @@ extension Tensor where Scalar: LinearScalar {
 
   /// The same for a square matrix.
   func validSquare(_ name: String = "matrix") throws -> Tensor {
+    try requireSquare(name)
+    return try validMatrix(name)
+  }
+
+  /// Throws unless the shape is that of a square matrix.
+  func requireSquare(_ name: String = "matrix") throws {
     guard rank == 2, shape[0] == shape[1] else {
       throw InvalidArgument(name, found: "shape \(shape)", wanted: "a square matrix")
     }
-    return try validMatrix(name)
   }
 
   /// The same for a symmetric matrix.
@@ -38,18 +43,31 @@ extension Tensor where Scalar: LinearScalar {
   /// A right-hand side for a matrix of `rows` rows: a vector, or a matrix of vectors as columns.
   func validRightSide(rows: Int, _ name: String = "rightSide") throws -> Tensor {
     requireConstant()
+    try requireRightSide(rows: rows, name)
+    return self
+  }
+
+  /// The same for operations that have a derivative rule.
+  func requireRightSide(rows: Int, _ name: String = "rightSide") throws {
     guard (rank == 1 || rank == 2) && shape[0] == rows else {
       throw InvalidArgument(name, found: "shape \(shape)", wanted: "shape [\(rows)] or [\(rows), n]")
     }
     try requireFinite(name)
-    return self
   }
 
-  /// Derivatives do not flow through decompositions; dropping them without a word would be wrong.
+  /// Where an operation has no derivative rule, dropping the derivative without a word would be wrong.
   func requireConstant() {
     precondition(
       !isDifferentiated,
-      "decompositions are not differentiable; pass x.withoutDerivative if the result is meant to be constant")
+      "this operation has no derivative rule; pass x.withoutDerivative if its result is meant to be constant")
+  }
+
+  /// Where a result is a plain number, which carries no derivative, but a tensor in its place would.
+  func requireConstant(insteadUse alternative: String) {
+    precondition(
+      !isDifferentiated,
+      "a plain number carries no derivative; use \(alternative), or pass x.withoutDerivative if it is meant to be constant"
+    )
   }
 
   /// (A + Aᵀ) / 2.

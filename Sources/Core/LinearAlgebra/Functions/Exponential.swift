@@ -6,16 +6,20 @@ extension Tensor where Scalar: LinearScalar {
   /// The exponential e^A of a square matrix, or of each matrix in a stack of shape [..., n, n].
   ///
   /// Accurate to the condition of the function (``MatrixFunction/condition(at:)``). Entries beyond the range of the
-  /// scalar come out as infinite or not a number.
+  /// scalar come out as infinite or not a number. Derivatives flow through it, to any order.
   ///
   /// - Throws: `InvalidArgument` unless this is square and finite.
   /// - Complexity: (6 + s) products of n × n matrices and one solve, with s about log2(‖A‖ / 4).
   /// - Source: Al-Mohy and Higham, "A new scaling and squaring algorithm for the matrix exponential", SIAM J. Matrix Anal.
   ///   Appl. 31 (2009), algorithm 5.1.
   public func matrixExponential() throws -> Tensor {
-    requireConstant()
     guard rank >= 2, shape[rank - 1] == shape[rank - 2] else {
       throw InvalidArgument("matrix", found: "shape \(shape)", wanted: "a square matrix, or a stack of them")
+    }
+    if isDifferentiated, count > 0 {
+      if rank == 2 { return try MatrixFunction.exponential(self) }
+      let stack = reshaped([-1, shape[rank - 2], shape[rank - 1]])
+      return try Tensor.stacked((0..<stack.shape[0]).map { try stack[$0].matrixExponential() }).reshaped(shape)
     }
     try requireFinite("matrix")
     let size = shape[rank - 1]

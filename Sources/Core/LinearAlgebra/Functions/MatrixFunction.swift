@@ -42,7 +42,7 @@ public enum MatrixFunction: Sendable, Hashable {
   case cosine
   case sine
 
-  /// f(A), of shape [n, n].
+  /// f(A), of shape [n, n]. Derivatives flow through it, to any order: the adjoint of L(A, ·) is L(Aᵀ, ·).
   ///
   /// - Throws: `InvalidArgument` unless A is square and finite; `MatrixFunctionError.eigenvalueOnCut`;
   ///   `DecompositionError` and `MatrixEquationError` where A is singular, or too near to a matrix without principal value.
@@ -51,6 +51,7 @@ public enum MatrixFunction: Sendable, Hashable {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   public func callAsFunction<Scalar: LinearScalar>(_ matrix: Tensor<Scalar>) throws -> Tensor<Scalar> {
+    if matrix.isDifferentiated { return try differentiated(matrix) }
     let a = try matrix.validSquare()
     switch self {
     case .exponential: return try a.matrixExponential()
@@ -74,6 +75,11 @@ public enum MatrixFunction: Sendable, Hashable {
   public func derivative<Scalar: LinearScalar>(
     at matrix: Tensor<Scalar>, along direction: Tensor<Scalar>
   ) throws -> DirectionalDerivative<Scalar> {
+    if matrix.isDifferentiated || direction.isDifferentiated {
+      _ = try matrix.withoutDerivative.validSquare()
+      try direction.withoutDerivative.requireShape(matrix.shape, "direction")
+      return split(try self(doubled(matrix, direction)))
+    }
     let a = try matrix.validSquare()
     try direction.requireShape(a.shape, "direction")
     let e = direction.dense
@@ -121,6 +127,21 @@ public enum MatrixFunction: Sendable, Hashable {
     }
     let size = value.frobeniusNorm()
     return size > 0 ? growth * a.frobeniusNorm() / size : .infinity
+  }
+}
+
+extension MatrixFunction {
+  /// The function with its derivative rule.
+  fileprivate func differentiated<Scalar: LinearScalar>(_ matrix: Tensor<Scalar>) throws -> Tensor<Scalar> {
+    try customDerivatives(at: [matrix]) { arguments in
+      let a = arguments[0]
+      return (
+        [try self(a)],
+        { cotangents, _ in
+          [cotangents[0].map { g in orNotANumber(a.shape) { try derivative(at: a.transposed, along: g).derivative } }]
+        }
+      )
+    }[0]
   }
 }
 

@@ -5,13 +5,17 @@ public import Tensors
 /// A₁ ⊗ A₂ ⊗ ... ⊗ A_k as an operator: its matrix has as many rows as the product of theirs.
 ///
 /// A vector it acts on is a tensor of shape [n₁, ..., n_k] laid out row by row, and factor i acts along axis i.
+/// Derivatives flow to the vectors and to the factors.
 public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
   public let factors: [Tensor<Scalar>]
 
   /// - Throws: `InvalidArgument` unless all factors are matrices of finite numbers, and there is one.
   public init(_ factors: [Tensor<Scalar>]) throws {
     guard !factors.isEmpty else { throw InvalidArgument("factors", found: "none", wanted: "at least one matrix") }
-    self.factors = try factors.enumerated().map { try $1.validMatrix("factors[\($0)]") }
+    self.factors = try factors.enumerated().map { i, factor in
+      let numbers = try factor.withoutDerivative.validMatrix("factors[\(i)]")
+      return factor.isDifferentiated ? factor : numbers
+    }
   }
 
   public var rows: Int { factors.reduce(1) { $0 * $1.rows } }
@@ -39,10 +43,10 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
   /// - Throws: `InvalidArgument` for factors that are not square or a b of another shape;
   ///   `DecompositionError.singular`.
   public func solve(_ rightSide: Tensor<Scalar>) throws -> Tensor<Scalar> {
-    for factor in factors { _ = try factor.validSquare("factors") }
-    let b = try rightSide.validRightSide(rows: rows)
-    guard b.count > 0 else { return b }
-    return try alongAxes(b, extents: factors.map(\.rows)) { factor, y in try factor.solve(y) }
+    for factor in factors { try factor.requireSquare("factors") }
+    try rightSide.requireRightSide(rows: rows)
+    guard rightSide.count > 0 else { return rightSide }
+    return try alongAxes(rightSide, extents: factors.map(\.rows)) { factor, y in try factor.solve(y) }
   }
 
   /// The sign of the determinant (zero for a singular matrix) and log |det|, of square factors.
@@ -61,6 +65,20 @@ public struct KroneckerProduct<Scalar: LinearScalar>: Sendable {
       logarithm += Scalar(copies) * part.logarithm
     }
     return (sign, logarithm)
+  }
+
+  /// log |det| of square factors as a tensor of shape [], through which derivatives flow.
+  ///
+  /// - Throws: `InvalidArgument` for factors that are not square.
+  public func logDeterminantTensor() throws -> Tensor<Scalar> {
+    var logarithm = Tensor<Scalar>(0)
+    for factor in factors {
+      try factor.requireSquare("factors")
+      guard rows > 0 else { continue }
+      let part = try factor.logDeterminantTensor()
+      logarithm = logarithm + part * Scalar(rows / factor.rows)
+    }
+    return logarithm
   }
 
   /// The matrix itself, of shape [rows, columns]; for small ones.
@@ -118,15 +136,20 @@ public struct SymmetricKroneckerSum<Scalar: LinearScalar>: Sendable {
   /// - Throws: `InvalidArgument` unless both are symmetric and finite.
   /// - Complexity: O(m³ + n³) time.
   public init(_ a: Tensor<Scalar>, _ b: Tensor<Scalar>) throws {
-    left = try SymmetricEigendecomposition(of: a)
-    right = try SymmetricEigendecomposition(of: b)
+    self.init(try SymmetricEigendecomposition(of: a), try SymmetricEigendecomposition(of: b))
+  }
+
+  /// From decompositions that are known.
+  init(_ left: SymmetricEigendecomposition<Scalar>, _ right: SymmetricEigendecomposition<Scalar>) {
+    (self.left, self.right) = (left, right)
   }
 
   /// The sums of eigenvalues, of shape [m, n]; the eigenvectors are the products of those of A and B.
   public var values: Tensor<Scalar> { left.values.expanded(axis: 1) + right.values }
 
   /// f(A ⊗ I + I ⊗ B) applied to X of shape [m, n], for a function of all eigenvalues. For f(w) = 1 / w this solves
-  /// A X + X B = C, for f(w) = exp(-t w) it lets heat flow.
+  /// A X + X B = C, for f(w) = exp(-t w) it lets heat flow. Derivatives flow through values and vectors, as in
+  /// ``SymmetricEigendecomposition``.
   ///
   /// - Complexity: four products of matrices.
   public func applying(_ function: (Tensor<Scalar>) -> Tensor<Scalar>, to x: Tensor<Scalar>) -> Tensor<Scalar> {
@@ -135,19 +158,43 @@ public struct SymmetricKroneckerSum<Scalar: LinearScalar>: Sendable {
     return left.vectors.matmul(inner).matmul(right.vectors, transposingB: true)
   }
 
-  /// X with A X + X B = C, of shape [m, n].
+  /// X with A X + X B = C, of shape [m, n]. Derivatives flow to all three, also where eigenvalues coincide.
   ///
   /// - Throws: `InvalidArgument` for a C of another shape; `MatrixEquationError.commonEigenvalues` when a sum of
   ///   eigenvalues is zero to rounding.
   public func solve(_ c: Tensor<Scalar>) throws -> Tensor<Scalar> {
-    let values = values
-    try c.requireShape(values.shape, "c")
+    let values = values.withoutDerivative
+    try c.withoutDerivative.requireShape(values.shape, "c")
     guard !values.isEmpty else { return c }
     let magnitudes = values.absolute()
     guard magnitudes.minimum().scalar > .ulpOfOne * magnitudes.maximum().scalar else {
       throw MatrixEquationError.commonEigenvalues
     }
-    return applying({ $0.reciprocal() }, to: c)
+    return solution(c)
+  }
+
+  /// The same without checks. The equation is its own adjoint: with Y the solution for a cotangent of X, that of C is Y,
+  /// that of A is -Y Xᵀ, and that of B is -Xᵀ Y.
+  func solution(_ c: Tensor<Scalar>) -> Tensor<Scalar> {
+    guard left.source != nil || right.source != nil || c.isDifferentiated else {
+      return applying({ $0.reciprocal() }, to: c)
+    }
+    let none = Tensor<Scalar>.zeros([0, 0])
+    return customDerivatives(at: [left.source ?? none, right.source ?? none, c]) { arguments in
+      let sum = SymmetricKroneckerSum(left.attached(to: arguments[0]), right.attached(to: arguments[1]))
+      let x = sum.solution(arguments[2])
+      return (
+        [x],
+        { cotangents, wanted in
+          guard let g = cotangents[0] else { return [nil, nil, nil] }
+          let y = sum.solution(g)
+          return [
+            wanted[0] ? -y.matmul(x, transposingB: true).symmetrized : nil,
+            wanted[1] ? -x.matmul(y, transposingA: true).symmetrized : nil, y,
+          ]
+        }
+      )
+    }[0]
   }
 }
 

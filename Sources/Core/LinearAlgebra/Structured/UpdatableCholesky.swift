@@ -5,7 +5,11 @@ public struct UpdatableCholesky<Scalar: LinearScalar>: Sendable {
   /// R, of shape [n, n], upper triangular with a positive diagonal.
   public private(set) var upper: Tensor<Scalar>
 
-  public init(_ decomposition: CholeskyDecomposition<Scalar>) { upper = decomposition.upper }
+  /// - Precondition: the matrix is not being differentiated.
+  public init(_ decomposition: CholeskyDecomposition<Scalar>) {
+    upper = decomposition.upper
+    upper.requireConstant()
+  }
 
   /// - Throws: as ``CholeskyDecomposition``.
   public init(of matrix: Tensor<Scalar>) throws { self.init(try CholeskyDecomposition(of: matrix)) }

@@ -135,6 +135,9 @@ void apus_parallel(size_t tasks, void (*body)(void *context, size_t task), void 
 size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
 
+#include "CConvolutionKernels.h"
 #include "CFourierKernels.h"
-#include "CSparseKernels.h"
 #include "CNeuralKernels.h"
+#include "CNormalizationKernels.h"
+#include "COptimizerKernels.h"
+#include "CSparseKernels.h"

@@ -1,0 +1,54 @@
+import CatalogueCore
+import Datasets
+import Foundation
+import Tensors
+
+/// What `--data` names.
+enum TrainData {
+  case labelled(LabelledData<Float>)
+  case regression(RegressionData<Float>)
+  case text(TextCorpus)
+
+  static let names = Datasets.labelledNames + ["diabetes", "shakespeare", "shakespeare-plays"]
+
+  /// A data set by its name, or FILE, or FILE,LABELS.
+  init(_ word: String, isRegression: Bool) throws {
+    switch word {
+    case "diabetes": self = .regression(Datasets.diabetes())
+    case "shakespeare": self = .text(Datasets.shakespeare())
+    case "shakespeare-plays": self = .text(Datasets.shakespearePlays())
+    default:
+      if let data = Datasets.named(word) {
+        self = .labelled(data)
+        return
+      }
+      let isFile = word.contains(".") || word.contains("/") || FileManager.default.fileExists(atPath: word)
+      guard isFile else {
+        let guess = nearest(to: word, among: Self.names).map { "did you mean '\($0)'?" } ?? ""
+        let list = "there are \(Self.names.joined(separator: ", ")), and files .npy, .csv, .tsv and .txt"
+        throw UsageError("no data set is called '\(word)'; \(guess.isEmpty ? list : guess)")
+      }
+      try self.init(files: word, isRegression: isRegression)
+    }
+  }
+
+  private init(files word: String, isRegression: Bool) throws {
+    // A file may have a comma in its name.
+    let isOne = FileManager.default.fileExists(atPath: word) || !word.contains(",")
+    let parts = isOne ? [word] : word.split(separator: ",", maxSplits: 1).map(String.init)
+    guard let features = parts.first else { throw UsageError("--data needs a name or a file") }
+    switch try FileData(features: features, labels: parts.count > 1 ? parts[1] : nil, isRegression: isRegression) {
+    case .labelled(let data): self = .labelled(data)
+    case .regression(let data): self = .regression(data)
+    case .text(let corpus): self = .text(corpus)
+    }
+  }
+
+  var isText: Bool { if case .text = self { true } else { false } }
+
+  /// [channels, height, width], when the examples are images.
+  var imageShape: [Int]? {
+    guard case .labelled(let data) = self else { return nil }
+    return data.imageShape ?? (data.features.rank == 4 ? Array(data.features.shape.dropFirst()) : nil)
+  }
+}
