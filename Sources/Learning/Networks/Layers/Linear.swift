@@ -44,9 +44,6 @@ public struct Linear<Scalar: RealScalar>: Layer {
 public func linear<Scalar: RealScalar>(
   _ x: Tensor<Scalar>, weight: Tensor<Scalar>, bias: Tensor<Scalar>? = nil
 ) -> Tensor<Scalar> {
-  // Flat, so that the derivative of the weight is one product too, not a sum of one for each batch.
-  let rows = x.rank > 2 ? x.reshaped([-1, weight.columns]) : x
-  let product = rows.matmul(weight, transposingB: true)
-  let result = bias.map { product + $0 } ?? product
-  return x.rank > 2 ? result.reshaped(x.shape.dropLast() + [weight.rows]) : result
+  let product = x.matmul(weight, transposingB: true)
+  return bias.map { product + $0 } ?? product
 }
