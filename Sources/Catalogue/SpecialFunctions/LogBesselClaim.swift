@@ -134,7 +134,8 @@ extension LogBessel {
   /// The Wronskian's defect over the plane.
   private func errorMap() -> Plot {
     let side = 80
-    let exponents = Tensor((0..<side).map { (-3 + 8 * (Double($0) + 0.5) / Double(side)) * Double.log(10) })
+    let steps = Tensor<Double>(Tensor<Int>(0..<side)) + 0.5
+    let exponents = (steps * (8 / Double(side)) - 3) * Double.log(10)
     let v = exponents.exp().expanded(axis: 1).broadcast(to: [side, side]).copied()
     let x = exponents.exp().expanded(axis: 0).broadcast(to: [side, side]).copied()
     let defects = wronskianDefects(v, x).maximum(Tensor(1e-18))
