@@ -8,7 +8,7 @@ struct TrainSettings: Codable, Hashable {
   var isRegression = false
   var model: String
   /// The widths of a perceptron's hidden layers.
-  var hidden = [256, 256]
+  var hidden = [512]
   /// The shape of a language model.
   var layers = 4
   var width = 128
@@ -61,7 +61,8 @@ struct TrainSettings: Codable, Hashable {
     case "resnet8":
       (learningRate, epochs, shift) = (5e-3, 20, 1)
     default:
-      (epochs, shift) = (60, content.imageShape == nil ? 0 : 1)
+      (hidden, learningRate, epochs) = ([512], 4e-3, 60)
+      smoothing = content.hasClasses ? 0.1 : 0
     }
   }
 

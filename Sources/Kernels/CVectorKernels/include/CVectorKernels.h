@@ -137,8 +137,7 @@ void apus_set_thread_count(size_t count);
 
 #include "CConvolutionKernels.h"
 #include "CFourierKernels.h"
-#include "CNormalizationKernels.h"
-#include "CSparseKernels.h"
 #include "CNeuralKernels.h"
+#include "CNormalizationKernels.h"
 #include "COptimizerKernels.h"
 #include "CSparseKernels.h"
