@@ -1,9 +1,7 @@
 """Training steps and network evaluations in PyTorch, as a user would write them; each with and without what PyTorch
 offers to be faster (fused optimizers, channels-last images), and the best of them counts."""
 
-import math
-
-import numpy as np
+import sys
 
 try:
     import torch
@@ -163,6 +161,24 @@ def train_resnet8(batch):
     return variants(make, images=True)
 
 
+def train_unet(batch):
+    """Noise prediction at random times by the reference network of the tests."""
+    sys.path.insert(0, "Tests/Reference")
+    torch_type = torch.get_default_dtype()
+    from vision import UNet
+
+    torch.set_default_dtype(torch_type)  # the references are in f64
+
+    def make(layout):
+        model = UNet(3, 3, 32).to(memory_format=layout)
+        x, noise = images(batch, 3, 32, layout), images(batch, 3, 32, layout)
+        times = torch.rand(batch) * 1000
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+        return step(model, optimizer, lambda m: F.mse_loss(m(x, times), noise))
+
+    return variants(make, images=True)
+
+
 def hessian_vector_product(batch):
     """Of the MLP's loss, by the gradient of the gradient's product with the vector."""
     x, y = torch.randn(batch, 784), torch.randint(10, (batch,))
@@ -226,6 +242,7 @@ WORKS = {
     "train-gpt": train_gpt,
     "train-lenet": train_lenet,
     "train-resnet8": train_resnet8,
+    "train-unet": train_unet,
     "hessian-vector-product": hessian_vector_product,
     "per-example-gradients": per_example_gradients,
     "muon": muon,

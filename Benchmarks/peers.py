@@ -460,6 +460,10 @@ WORKS = {
     "welore": welore,
     "concat-svd": concat_svd,
 }
+if torch is not None:
+    import learning_peers
+
+    WORKS |= learning_peers.WORKS
 
 
 def memory(field):

@@ -114,7 +114,7 @@ struct ModuleTests {
       return gradient(at: x) { x in
         let y =
           isCheckpointed
-          ? pass.checkpointed(x) { model($0, in: $1) }
+          ? model.checkpointed(x, in: pass)
           : model(x, in: .training(random: pass.randomStream()))
         return y.squared().sum()
       }

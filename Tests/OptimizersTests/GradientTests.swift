@@ -37,7 +37,7 @@ struct GradientTests {
     #expect(gradient.firstNonFinite == nil)
     gradient.tensors[0] = Tensor([.nan, 1])
     gradient.clip(toNorm: 1)
-    #expect(gradient.tensors[0].scalars.allSatisfy(\.isNaN))
+    #expect(gradient.tensors[0].scalars.allSatisfy { $0.isNaN })
   }
 
   @Test func groupsMatchNamesAndShapes() {

@@ -204,7 +204,7 @@ trajectories = {
         lambda o: schedules.CosineAnnealingLR(o, T_max=100, eta_min=0.005),
     ),
     "rmsprop": trajectory(lambda p: torch_optim.RMSprop(p, lr=0.01, weight_decay=0.05)),
-    "rmsprop centered": trajectory(lambda p: torch_optim.RMSprop(p, lr=0.01, alpha=0.9, centered=True, eps=1e-4)),
+    "rmsprop centered": trajectory(lambda p: torch_optim.RMSprop(p, lr=0.01, alpha=0.9, centered=True, eps=1e-2)),
     "rmsprop momentum": trajectory(lambda p: torch_optim.RMSprop(p, lr=0.005, momentum=0.7)),
     "rmsprop both": trajectory(
         lambda p: torch_optim.RMSprop(p, lr=0.002, alpha=0.9, momentum=0.7, centered=True, eps=1e-4)

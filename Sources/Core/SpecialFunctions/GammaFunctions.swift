@@ -49,6 +49,38 @@ extension Double {
     return shift + 1 / x + 0.5 * w + w / x * polynomial(bernoulliNumbers, at: w)
   }
 
+  /// The derivative of `digamma` of order m >= 1; the first is `trigamma`.
+  ///
+  /// Recurrence up to x = 14 + m, then the series of DLMF 5.15.8. Infinite at zero and the negative integers, for even
+  /// orders NaN, where the two sides disagree; the time grows with -x for negative arguments.
+  public static func polygamma(order m: Int, _ x: Double) -> Double {
+    precondition(m >= 1, "a polygamma function of order \(m); digamma is the function itself")
+    if m == 1 { return trigamma(x) }
+    if x.isNaN || x < -1e6 { return .nan }
+    if x <= 0 && x.rounded() == x { return m % 2 == 0 ? .nan : .infinity }
+    if x == .infinity { return 0 }
+    // Without the sign (-1)^(m + 1): m! times the sum of (x + n)^-(m + 1).
+    var factorial = 1.0
+    for k in 1..<m { factorial *= Double(k) }
+    var x = x
+    var shift = 0.0
+    while x < Double(14 + m) {
+      shift += pow(x, -(m + 1))
+      x += 1
+    }
+    let w = 1 / (x * x)
+    var sum = 1 + Double(m) / (2 * x)
+    // (2 k + m - 1)! / ((2 k)! (m - 1)!) times B_2k / x^2k.
+    var ratio = 1.0
+    for (i, bernoulli) in bernoulliNumbers.enumerated() {
+      let k = Double(2 * (i + 1))
+      ratio *= (k + Double(m) - 2) * (k + Double(m) - 1) / ((k - 1) * k) * w
+      sum += bernoulli * ratio
+    }
+    let magnitude = factorial * (sum * pow(x, -m) + Double(m) * shift)
+    return m % 2 == 0 ? -magnitude : magnitude
+  }
+
   /// log Gamma(1 + x) for -0.5 <= x <= 0.5, to full relative precision where 1 + x would lose it (DLMF 5.7.3).
   static func logGammaOnePlus(_ x: Double) -> Double {
     if x.magnitude > 0.5 { return logGamma(1 + x) }

@@ -60,12 +60,9 @@ extension Tensor where Scalar == Bool {
   public func select<Element: TensorScalar>(_ a: Tensor<Element>, _ b: Tensor<Element>) -> Tensor<Element> {
     if let tape = innermostTape(a.trace, b.trace) {
       let mask = self
-      return record(tape, a, b) { a, b in
+      return recordElementwise(tape, a, b) { a, b in
         let blank = Tensor<Element>(Element.blank)
-        return (
-          mask.select(a, b), { Element.summed(mask.select($0, blank), to: a.shape) },
-          { Element.summed(mask.select(blank, $0), to: b.shape) }
-        )
+        return (mask.select(a, b), { mask.select($0, blank) }, { mask.select(blank, $0) })
       }
     }
     let shape = Shape.broadcast(

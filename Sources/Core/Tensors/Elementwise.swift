@@ -94,41 +94,43 @@ extension Tensor {
 // MARK: Arithmetic of all numbers
 
 extension Tensor where Scalar: NumericScalar {
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func + (a: Tensor, b: Tensor) -> Tensor {
     guard let tape = innermostTape(a.trace, b.trace) else { return apply(.add, a, b) }
-    return record(tape, a, b) { a, b in
-      (a + b, { Scalar.summed($0, to: a.shape) }, { Scalar.summed($0, to: b.shape) })
-    }
+    return recordElementwise(tape, a, b) { a, b in (a + b, { $0 }, { $0 }) }
   }
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     guard let tape = innermostTape(a.trace, b.trace) else { return apply(.subtract, a, b) }
-    return record(tape, a, b) { a, b in
-      (a - b, { Scalar.summed($0, to: a.shape) }, { Scalar.summed(-$0, to: b.shape) })
-    }
+    return recordElementwise(tape, a, b) { a, b in (a - b, { $0 }, { -$0 }) }
   }
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     guard let tape = innermostTape(a.trace, b.trace) else { return apply(.multiply, a, b) }
-    return record(tape, a, b) { a, b in
-      (a * b, { Scalar.summed($0 * b, to: a.shape) }, { Scalar.summed($0 * a, to: b.shape) })
-    }
+    return recordElementwise(tape, a, b) { a, b in (a * b, { $0 * b }, { $0 * a }) }
   }
 
   /// The quotient; of integers, cut towards zero.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static func / (a: Tensor, b: Tensor) -> Tensor {
     guard let tape = innermostTape(a.trace, b.trace) else { return apply(.divide, a, b) }
-    return record(tape, a, b) { a, b in
+    return recordElementwise(tape, a, b) { a, b in
       let quotient = a / b
-      return (
-        quotient, { Scalar.summed($0 / b, to: a.shape) }, { Scalar.summed(-($0 * quotient) / b, to: b.shape) }
-      )
+      return (quotient, { $0 / b }, { -($0 * quotient) / b })
     }
   }
 
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public static prefix func - (a: Tensor) -> Tensor {
     guard let tape = innermostTape(a.trace) else { return a.apply(.negate) }
-    return record(tape, a) { a in (-a, { -$0 }) }
+    return record(tape, a, onParameter: .leadingAxes) { a in (-a, { -$0 }) }
   }
 
   public static func + (a: Tensor, b: Scalar) -> Tensor { a + Tensor(b) }
@@ -174,7 +176,7 @@ extension Tensor where Scalar: NumericScalar {
 
   public func absolute() -> Tensor {
     guard let tape = innermostTape(trace) else { return apply(.absolute) }
-    return record(tape, self) { x in (x.absolute(), { $0 * x.sign() }) }
+    return record(tape, self, onParameter: .leadingAxes) { x in (x.absolute(), { $0 * x.sign() }) }
   }
 
   /// -1, 0 or 1.
@@ -182,7 +184,7 @@ extension Tensor where Scalar: NumericScalar {
 
   public func squared() -> Tensor {
     guard let tape = innermostTape(trace) else { return apply(.square) }
-    return record(tape, self) { x in (x.squared(), { $0 * (x + x) }) }
+    return record(tape, self, onParameter: .leadingAxes) { x in (x.squared(), { $0 * (x + x) }) }
   }
 
   /// The larger of each two elements; a NaN in either is the result. At a tie the first argument gets the derivative.
@@ -199,20 +201,23 @@ extension Tensor where Scalar: NumericScalar {
     _ other: Tensor, _ operation: BinaryOperation, _ takesFirst: @escaping (Tensor, Tensor) -> Tensor<Bool>
   ) -> Tensor {
     guard let tape = innermostTape(trace, other.trace) else { return Tensor.apply(operation, self, other) }
-    return record(tape, self, other) { a, b in
+    return recordElementwise(tape, self, other) { a, b in
       let isFirst = takesFirst(a, b)
       let zero = Tensor(0)
-      return (
-        a.extreme(b, operation, takesFirst),
-        { Scalar.summed(isFirst.select($0, zero), to: a.shape) },
-        { Scalar.summed(isFirst.select(zero, $0), to: b.shape) }
-      )
+      return (a.extreme(b, operation, takesFirst), { isFirst.select($0, zero) }, { isFirst.select(zero, $0) })
     }
   }
 
   /// What is left over after the division rounded down, with the divisor's sign: Python's `%`.
+  ///
+  /// Differentiable between its jumps: the slope is 1 in the first argument, and minus the rounded quotient in the other.
   public func modulo(_ divisor: Tensor) -> Tensor {
-    Tensor.apply(.modulo, withoutDerivative, divisor.withoutDerivative)
+    guard let tape = innermostTape(trace, divisor.trace) else { return Tensor.apply(.modulo, self, divisor) }
+    return recordElementwise(tape, self, divisor) { a, b in
+      let rest = a.modulo(b)
+      let turns = (a.withoutDerivative - rest.withoutDerivative) / b.withoutDerivative
+      return (rest, { $0 }, { -$0 * turns })
+    }
   }
   public func modulo(_ divisor: Scalar) -> Tensor { modulo(Tensor(divisor)) }
 }
@@ -220,58 +225,76 @@ extension Tensor where Scalar: NumericScalar {
 // MARK: Functions of real numbers
 
 extension Tensor where Scalar: RealScalar {
-  /// A function with its slope, which may use the argument x and the value y.
-  private func function(
-    _ operation: UnaryOperation, slope: @escaping (_ x: Tensor, _ y: Tensor) -> Tensor
-  ) -> Tensor {
+  /// A function with its slope in terms of the argument.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func function(_ operation: UnaryOperation, slopeAt slope: @escaping (_ x: Tensor) -> Tensor) -> Tensor {
     guard let tape = innermostTape(trace) else { return apply(operation) }
-    return record(tape, self) { x in
-      let y = x.function(operation, slope: slope)
+    return record(tape, self, onParameter: .leadingAxes) { x in
+      (x.function(operation, slopeAt: slope), { $0 * slope(x) })
+    }
+  }
+
+  /// A function with its slope in terms of its value, which alone is kept for the way back.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func function(_ operation: UnaryOperation, slopeOf slope: @escaping (_ y: Tensor) -> Tensor) -> Tensor {
+    guard let tape = innermostTape(trace) else { return apply(operation) }
+    return record(tape, self, onParameter: .leadingAxes) { x in
       // The slope as a function of x stays differentiable because y was computed from x one level down.
-      return (y, { $0 * slope(x, y) })
+      let y = x.function(operation, slopeOf: slope)
+      return (y, { $0 * slope(y) })
     }
   }
 
   /// Functions that are constant between jumps.
   private func steps(_ operation: UnaryOperation) -> Tensor { withoutDerivative.apply(operation) }
 
-  public func sqrt() -> Tensor { function(.sqrt) { _, y in 0.5 / y } }
-  public func cbrt() -> Tensor { function(.cbrt) { _, y in 1 / (3 * y.squared()) } }
-  public func reciprocal() -> Tensor { function(.reciprocal) { _, y in -y.squared() } }
-  public func reciprocalSqrt() -> Tensor { function(.reciprocalSqrt) { x, y in -0.5 * y / x } }
+  public func sqrt() -> Tensor { function(.sqrt, slopeOf: { y in 0.5 / y }) }
+  public func cbrt() -> Tensor { function(.cbrt, slopeOf: { y in 1 / (3 * y.squared()) }) }
+  public func reciprocal() -> Tensor { function(.reciprocal, slopeOf: { y in -y.squared() }) }
+  public func reciprocalSqrt() -> Tensor { function(.reciprocalSqrt, slopeOf: { y in -0.5 * (y * y.squared()) }) }
 
-  public func exp() -> Tensor { function(.exp) { _, y in y } }
-  public func exp2() -> Tensor { function(.exp2) { _, y in y * Scalar.log(2) } }
+  public func exp() -> Tensor { function(.exp, slopeOf: { $0 }) }
+  public func exp2() -> Tensor { function(.exp2, slopeOf: { y in y * Scalar.log(2) }) }
   /// exp(x) - 1, accurate near zero.
-  public func expMinusOne() -> Tensor { function(.expMinusOne) { _, y in y + 1 } }
-  public func log() -> Tensor { function(.log) { x, _ in x.reciprocal() } }
-  public func log2() -> Tensor { function(.log2) { x, _ in 1 / (x * Scalar.log(2)) } }
-  public func log10() -> Tensor { function(.log10) { x, _ in 1 / (x * Scalar.log(10)) } }
+  public func expMinusOne() -> Tensor { function(.expMinusOne, slopeOf: { y in y + 1 }) }
+  public func log() -> Tensor { function(.log, slopeAt: { x in x.reciprocal() }) }
+  public func log2() -> Tensor { function(.log2, slopeAt: { x in 1 / (x * Scalar.log(2)) }) }
+  public func log10() -> Tensor { function(.log10, slopeAt: { x in 1 / (x * Scalar.log(10)) }) }
   /// log(1 + x), accurate near zero.
-  public func logOnePlus() -> Tensor { function(.logOnePlus) { x, _ in 1 / (x + 1) } }
+  public func logOnePlus() -> Tensor { function(.logOnePlus, slopeAt: { x in 1 / (x + 1) }) }
 
-  public func sin() -> Tensor { function(.sin) { x, _ in x.cos() } }
-  public func cos() -> Tensor { function(.cos) { x, _ in -x.sin() } }
-  public func tan() -> Tensor { function(.tan) { _, y in y.squared() + 1 } }
-  public func asin() -> Tensor { function(.asin) { x, _ in (1 - x.squared()).reciprocalSqrt() } }
-  public func acos() -> Tensor { function(.acos) { x, _ in -(1 - x.squared()).reciprocalSqrt() } }
-  public func atan() -> Tensor { function(.atan) { x, _ in 1 / (x.squared() + 1) } }
-  public func sinh() -> Tensor { function(.sinh) { x, _ in x.cosh() } }
-  public func cosh() -> Tensor { function(.cosh) { x, _ in x.sinh() } }
-  public func tanh() -> Tensor { function(.tanh) { _, y in 1 - y.squared() } }
-  public func asinh() -> Tensor { function(.asinh) { x, _ in (x.squared() + 1).reciprocalSqrt() } }
-  public func acosh() -> Tensor { function(.acosh) { x, _ in (x.squared() - 1).reciprocalSqrt() } }
-  public func atanh() -> Tensor { function(.atanh) { x, _ in 1 / (1 - x.squared()) } }
+  public func sin() -> Tensor { function(.sin, slopeAt: { x in x.cos() }) }
+  public func cos() -> Tensor { function(.cos, slopeAt: { x in -x.sin() }) }
+  public func tan() -> Tensor { function(.tan, slopeOf: { y in y.squared() + 1 }) }
+  public func asin() -> Tensor { function(.asin, slopeAt: { x in (1 - x.squared()).reciprocalSqrt() }) }
+  public func acos() -> Tensor { function(.acos, slopeAt: { x in -(1 - x.squared()).reciprocalSqrt() }) }
+  public func atan() -> Tensor { function(.atan, slopeAt: { x in 1 / (x.squared() + 1) }) }
+  public func sinh() -> Tensor { function(.sinh, slopeAt: { x in x.cosh() }) }
+  public func cosh() -> Tensor { function(.cosh, slopeAt: { x in x.sinh() }) }
+  public func tanh() -> Tensor { function(.tanh, slopeOf: { y in 1 - y.squared() }) }
+  public func asinh() -> Tensor { function(.asinh, slopeAt: { x in (x.squared() + 1).reciprocalSqrt() }) }
+  public func acosh() -> Tensor { function(.acosh, slopeAt: { x in (x.squared() - 1).reciprocalSqrt() }) }
+  public func atanh() -> Tensor { function(.atanh, slopeAt: { x in 1 / (1 - x.squared()) }) }
 
-  public func erf() -> Tensor { function(.erf) { x, _ in gaussianSlope(x) } }
+  public func erf() -> Tensor { function(.erf, slopeAt: { x in gaussianSlope(x) }) }
   /// 1 - erf(x), accurate for large x.
-  public func erfc() -> Tensor { function(.erfc) { x, _ in -gaussianSlope(x) } }
+  public func erfc() -> Tensor { function(.erfc, slopeAt: { x in -gaussianSlope(x) }) }
   /// 1 / (1 + exp(-x)).
-  public func sigmoid() -> Tensor { function(.sigmoid) { _, y in y * (1 - y) } }
+  public func sigmoid() -> Tensor { function(.sigmoid, slopeOf: { y in y * (1 - y) }) }
   /// log(1 + exp(x)), without overflow.
-  public func softplus() -> Tensor { function(.softplus) { x, _ in x.sigmoid() } }
+  public func softplus() -> Tensor { function(.softplus, slopeAt: { x in x.sigmoid() }) }
   /// max(x, 0); its slope at zero is zero.
-  public func relu() -> Tensor { function(.relu) { x, _ in Tensor(x .> 0) } }
+  public func relu() -> Tensor {
+    guard let tape = innermostTape(trace) else { return apply(.relu) }
+    return record(tape, self, onParameter: .leadingAxes) { x in
+      let y = x.relu()
+      // The result is kept in any case by what comes next; the argument may then be freed.
+      let isPositive = y.withoutDerivative
+      return (y, { (isPositive .> 0).select($0, Tensor(0)) })
+    }
+  }
 
   public func floor() -> Tensor { steps(.floor) }
   public func ceil() -> Tensor { steps(.ceil) }
@@ -280,43 +303,70 @@ extension Tensor where Scalar: RealScalar {
   public func truncated() -> Tensor { steps(.truncate) }
 
   /// x to the power y, element by element: NaN where x < 0 and y is not an integer.
+  ///
+  /// The slope of x⁰ is zero at zero too. The slope in y is zero where x <= 0.
   public func power(_ exponent: Tensor) -> Tensor {
     guard let tape = innermostTape(trace, exponent.trace) else { return Tensor.apply(.power, self, exponent) }
-    return record(tape, self, exponent) { x, y in
+    return recordElementwise(tape, self, exponent) { x, y in
       let value = x.power(y)
       return (
-        value, { Scalar.summed($0 * y * x.power(y - 1), to: x.shape) },
-        { Scalar.summed($0 * (x .> 0).select(value * x.log(), Tensor(0)), to: y.shape) }
+        value,
+        { g in
+          // Where x and y are zero, y xʸ⁻¹ would be 0 · ∞.
+          let isFlat = (x .== 0) .& (y .== 0)
+          return g * y * x.power(isFlat.select(Tensor(1), y) - 1)
+        },
+        { g in
+          let isPositive = x .> 0
+          return g * isPositive.select(value, Tensor(0)) * isPositive.select(x, Tensor(1)).log()
+        }
       )
     }
   }
-  public func power(_ exponent: Scalar) -> Tensor { power(Tensor(exponent)) }
 
-  /// The angle of the point (x, self) to the x axis, in (-pi, pi].
+  public func power(_ exponent: Scalar) -> Tensor {
+    guard let tape = innermostTape(trace) else { return Tensor.apply(.power, self, Tensor(exponent)) }
+    return record(tape, self, onParameter: .leadingAxes) { x in
+      (x.power(exponent), { exponent == 0 ? .zeros($0.shape) : $0 * (x.power(exponent - 1) * exponent) })
+    }
+  }
+
+  /// The angle of the point (x, self) to the x axis, in (-pi, pi]. At the origin the derivative is set to zero.
   public func atan2(_ x: Tensor) -> Tensor {
     guard let tape = innermostTape(trace, x.trace) else { return Tensor.apply(.atan2, self, x) }
-    return record(tape, self, x) { y, x in
-      let radius = x.squared() + y.squared()
-      return (
-        y.atan2(x), { Scalar.summed($0 * x / radius, to: y.shape) }, { Scalar.summed(-$0 * y / radius, to: x.shape) }
-      )
+    return recordElementwise(tape, self, x) { y, x in
+      let length = y.nonzeroHypot(x)
+      return (y.atan2(x), { $0 * (x / length) / length }, { -$0 * (y / length) / length })
     }
   }
 
-  /// The length of (self, other), without overflow.
+  /// The length of (self, other), without overflow. At the origin the derivative is set to zero.
   public func hypot(_ other: Tensor) -> Tensor {
     guard let tape = innermostTape(trace, other.trace) else { return Tensor.apply(.hypot, self, other) }
-    return record(tape, self, other) { a, b in
+    return recordElementwise(tape, self, other) { a, b in
       let length = a.hypot(b)
-      return (
-        length, { Scalar.summed($0 * a / length, to: a.shape) }, { Scalar.summed($0 * b / length, to: b.shape) }
-      )
+      let divisor = (length .== 0).select(Tensor(1), length)
+      return (length, { $0 * (a / divisor) }, { $0 * (b / divisor) })
     }
+  }
+
+  /// The length, or one at the origin, so that division by it is harmless.
+  private func nonzeroHypot(_ other: Tensor) -> Tensor {
+    let length = hypot(other)
+    return (length .== 0).select(Tensor(1), length)
   }
 
   /// The magnitudes of this tensor with the signs of the other, of zeros and NaNs too.
+  ///
+  /// Differentiable in the magnitudes; at zero, where a magnitude has no slope, the derivative is zero.
   public func copyingSign(of other: Tensor) -> Tensor {
-    Tensor.apply(.copySign, withoutDerivative, other.withoutDerivative)
+    let other = other.withoutDerivative
+    guard let tape = innermostTape(trace) else { return Tensor.apply(.copySign, self, other) }
+    return recordElementwise(tape, self, other) { x, other in
+      let value = x.copyingSign(of: other)
+      let slope = x.sign() * value.sign()
+      return (value, { $0 * slope }, { .zeros($0.shape) })
+    }
   }
 
   /// self * b + c, rounded once.
@@ -387,7 +437,7 @@ private func convert<From: RealScalar, To: RealScalar>(
 ) -> Tensor<To> {
   if let same = source as? Tensor<To> { return same }
   if let tape = innermostTape(source.trace) {
-    return record(tape, source) { x in (Tensor<To>(x), { Tensor<From>($0) }) }
+    return record(tape, source, onParameter: .leadingAxes) { x in (Tensor<To>(x), { Tensor<From>($0) }) }
   }
   let result = Tensor<To>(uninitializedShape: source.shape)
   let dense = source.dense

@@ -9,9 +9,15 @@ extension Tensor {
   public func gathered(_ indices: Tensor<Int>, axis: Int = 0) -> Tensor {
     let axis = Shape.axis(axis, rank: rank)
     if let tape = innermostTape(trace) {
+      if tape.exampleCount > 0 && trace?.isParameter == true {
+        return gatheredPerExample(tape, self, indices, axis: axis)
+      }
+      let shape = self.shape
       return record(tape, self) { x in
-        let zeros = Tensor(repeating: Scalar.blank, shape: x.shape)
-        return (x.gathered(indices, axis: axis), { zeros.scatterAdded($0, at: indices, axis: axis) })
+        (
+          x.gathered(indices, axis: axis),
+          { Tensor(repeating: Scalar.blank, shape: shape).scatterAdded($0, at: indices, axis: axis) }
+        )
       }
     }
     let source = dense
@@ -59,6 +65,7 @@ extension Tensor {
 
   /// Element i of the result is the one at `indices[i]` along `axis`, all other indices alike; PyTorch's `gather`.
   public func taken(_ indices: Tensor<Int>, along axis: Int) -> Tensor {
+    if let trace, trace.isParameter { refuseParameter("taken(_:along:)", shape) }
     let axis = Shape.axis(axis, rank: rank)
     var expected = shape
     expected[axis] = indices.rank == rank ? indices.shape[axis] : 0

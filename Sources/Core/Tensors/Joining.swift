@@ -13,10 +13,10 @@ extension Tensor {
         "concatenate along axis \(axis): part \(i) has shape \(part.shape), "
           + "which does not fit part 0 of shape \(parts[0].shape)")
     }
-    if let tape = parts.compactMap(\.trace?.tape).max(by: { $0.level < $1.level }) {
+    if let tape = innermostTape(of: parts) {
       return record(tape, parts) { parts in
-        let value = concatenated(parts, axis: axis)
-        return (value, { $0.split(sizes: parts.map { $0.shape[axis] }, axis: axis) })
+        let sizes = parts.map { $0.shape[axis] }
+        return (concatenated(parts, axis: axis), { $0.split(sizes: sizes, axis: axis) })
       }
     }
     var shape = parts[0].shape

@@ -11,6 +11,8 @@ extension Tensor where Scalar: RealScalar {
   /// Shapes [m, k] and [k, n] give [m, n]. A vector on the left counts as a row, on the right as a column, and that
   /// axis is missing in the result. With `transposingA` or `transposingB` the last two axes of that operand are
   /// exchanged, at no cost.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   public func matmul(_ other: Tensor, transposingA: Bool = false, transposingB: Bool = false) -> Tensor {
     precondition(rank >= 1 && other.rank >= 1, "matmul: shapes \(shape) and \(other.shape); each needs an axis")
     if rank == 1 || other.rank == 1 {
@@ -23,6 +25,14 @@ extension Tensor where Scalar: RealScalar {
     guard let tape = innermostTape(trace, other.trace) else {
       return Tensor.product(self, other, transposingA, transposingB)
     }
+    if tape.exampleCount > 0 { return Tensor.productPerExample(tape, self, other, transposingA, transposingB) }
+    if other.rank == 2 && rank > 2 && !transposingA {
+      // A common right operand: the batches of the left are just more rows, here and on the way back.
+      let rows = reshaped([-1, shape[rank - 1]]).matmul(other, transposingB: transposingB)
+      return rows.reshaped(shape.dropLast() + [rows.shape[1]])
+    }
+    let shapeA = shape
+    let shapeB = other.shape
     return record(tape, self, other) { a, b in
       let value = a.matmul(b, transposingA: transposingA, transposingB: transposingB)
       return (
@@ -32,14 +42,14 @@ extension Tensor where Scalar: RealScalar {
             transposingA
             ? b.matmul(g, transposingA: transposingB, transposingB: true)
             : g.matmul(b, transposingB: !transposingB)
-          return Scalar.summed(towardsA, to: a.shape)
+          return towardsA.sum(to: shapeA)
         },
         { g in
           let towardsB =
             transposingB
             ? g.matmul(a, transposingA: true, transposingB: transposingA)
             : a.matmul(g, transposingA: !transposingA)
-          return Scalar.summed(towardsB, to: b.shape)
+          return towardsB.sum(to: shapeB)
         }
       )
     }

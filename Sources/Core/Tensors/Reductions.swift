@@ -110,9 +110,9 @@ extension Tensor where Scalar: NumericScalar {
   /// The sum over `axes`, or of everything; with `keepingAxes`, they stay with extent one.
   public func sum(axes: [Int], keepingAxes: Bool = false) -> Tensor {
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in
-        let kept = x.keeping(axes)
-        return (x.sum(axes: axes, keepingAxes: keepingAxes), { $0.reshaped(kept).broadcast(to: x.shape) })
+      let (kept, shape) = (keeping(axes), self.shape)
+      return record(tape, self, onParameter: .byExample) { x in
+        (x.sum(axes: axes, keepingAxes: keepingAxes), { $0.reshaped(kept).broadcast(to: shape) })
       }
     }
     let total = reduce(.sum, axes: axes)
@@ -129,9 +129,28 @@ extension Tensor where Scalar: NumericScalar {
     return sum(axes: axes).reshaped(shape)
   }
 
+  /// The product over `axes`. The derivative holds where factors are zero too.
   public func product(axes: [Int], keepingAxes: Bool = false) -> Tensor {
-    let product = withoutDerivative.reduce(.product, axes: axes)
+    if trace != nil {
+      let (kept, length, rows) = gathered(axes)
+      let product = Tensor.productOfRows(rows.reshaped([-1, length])).reshaped(kept)
+      return keepingAxes ? product.reshaped(keeping(axes)) : product
+    }
+    let product = reduce(.product, axes: axes)
     return keepingAxes ? product.reshaped(keeping(axes)) : product
+  }
+
+  /// The products of the rows of a matrix, in a tree of pairs: differentiable without a division.
+  private static func productOfRows(_ rows: Tensor) -> Tensor {
+    var rows = rows
+    guard rows.columns > 0 else { return Tensor(repeating: 1, shape: [rows.rows]) }
+    while rows.columns > 1 {
+      let half = rows.columns / 2
+      let pairs = rows.slice(axis: 1, 0..<half) * rows.slice(axis: 1, half..<2 * half)
+      let isOdd = rows.columns % 2 == 1
+      rows = isOdd ? concatenated([pairs, rows.slice(axis: 1, 2 * half..<rows.columns)], axis: 1) : pairs
+    }
+    return rows.squeezed(axis: 1)
   }
   public func product(axis: Int) -> Tensor { product(axes: [axis]) }
   public func product() -> Tensor { product(axes: allAxes) }
@@ -152,7 +171,7 @@ extension Tensor where Scalar: NumericScalar {
 
   private func extreme(_ reduction: Reduction, _ axes: [Int], _ keepingAxes: Bool) -> Tensor {
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in
+      return record(tape, self, onParameter: .byExample) { x in
         let value = x.extreme(reduction, axes, true)
         let isExtreme = Tensor(x .== value)
         let share = isExtreme / isExtreme.sum(axes: axes, keepingAxes: true)
@@ -182,15 +201,49 @@ extension Tensor where Scalar: NumericScalar {
   /// Running sums along `axis`: element i is the sum of elements 0 through i.
   public func cumulativeSum(axis: Int) -> Tensor {
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in
+      return record(tape, self, onParameter: .byExample) { x in
         (x.cumulativeSum(axis: axis), { $0.reversed(axis: axis).cumulativeSum(axis: axis).reversed(axis: axis) })
       }
     }
     return cumulate(.sum, axis)
   }
-  public func cumulativeProduct(axis: Int) -> Tensor { withoutDerivative.cumulate(.product, axis) }
-  public func cumulativeMax(axis: Int) -> Tensor { withoutDerivative.cumulate(.largest, axis) }
-  public func cumulativeMin(axis: Int) -> Tensor { withoutDerivative.cumulate(.smallest, axis) }
+
+  /// Running products along `axis`. The derivative holds where factors are zero too.
+  ///
+  /// - Complexity: with a derivative, O(n log n) along the axis.
+  public func cumulativeProduct(axis: Int) -> Tensor {
+    guard trace != nil else { return cumulate(.product, axis) }
+    let axis = Shape.axis(axis, rank: rank)
+    let extent = shape[axis]
+    // Each round multiplies what lies 2ⁱ places before: differentiable without a division.
+    var result = self
+    var distance = 1
+    while distance < extent {
+      let head = result.slice(axis: axis, 0..<distance)
+      let tail = result.slice(axis: axis, distance..<extent) * result.slice(axis: axis, 0..<extent - distance)
+      result = Tensor.concatenated([head, tail], axis: axis)
+      distance *= 2
+    }
+    return result
+  }
+
+  /// The largest element so far along `axis`; the derivative belongs to the last of equal ones.
+  public func cumulativeMax(axis: Int) -> Tensor { cumulativeExtreme(.largest, axis) }
+  /// The smallest element so far along `axis`; the derivative belongs to the last of equal ones.
+  public func cumulativeMin(axis: Int) -> Tensor { cumulativeExtreme(.smallest, axis) }
+
+  private func cumulativeExtreme(_ reduction: Reduction, _ axis: Int) -> Tensor {
+    guard trace != nil else { return cumulate(reduction, axis) }
+    let axis = Shape.axis(axis, rank: rank)
+    let plain = withoutDerivative
+    let isRecord = (plain .== plain.cumulate(reduction, axis)) .| (plain .!= plain)
+    // Where the extreme was last reached.
+    var alongAxis = [Int](repeating: 1, count: rank)
+    alongAxis[axis] = shape[axis]
+    let places = Tensor<Int>(0..<shape[axis]).reshaped(alongAxis)
+    let reached = isRecord.select(places.broadcast(to: shape), Tensor<Int>(0))
+    return taken(reached.cumulate(.largest, axis), along: axis)
+  }
 
   private func cumulate(_ reduction: Reduction, _ axis: Int) -> Tensor {
     mapAlong(axis) { Scalar.cumulate(reduction, $0, stride: 1, $1, count: $2) }
@@ -256,13 +309,31 @@ extension Tensor where Scalar: RealScalar {
   }
   public func sumOfSquares() -> Tensor { sumOfSquares(axes: Array(0..<rank)) }
 
+  /// The Euclidean norm along `axes`, or of everything. At zero its derivative is set to zero, of every order.
+  public func norm(axes: [Int], keepingAxes: Bool = false) -> Tensor {
+    guard trace != nil else { return sumOfSquares(axes: axes, keepingAxes: keepingAxes).sqrt() }
+    let squares = sumOfSquares(axes: axes, keepingAxes: keepingAxes)
+    let isZero = squares .== 0
+    // The root of one instead, whose slope is finite, so that it vanishes when it is not chosen.
+    return isZero.select(Tensor(0), isZero.select(Tensor(1), squares).sqrt())
+  }
+  public func norm(axis: Int, keepingAxis: Bool = false) -> Tensor { norm(axes: [axis], keepingAxes: keepingAxis) }
+  public func norm() -> Tensor { norm(axes: Array(0..<rank)) }
+
   /// log(sum(exp(x))) along `axis`, without overflow.
   public func logSumExp(axis: Int, keepingAxis: Bool = false) -> Tensor {
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in
+      return record(tape, self, onParameter: .byExample) { x in
         let value = x.logSumExp(axis: axis, keepingAxis: true)
         let result = keepingAxis ? value : value.squeezed(axis: axis)
-        return (result, { $0.reshaped(value.shape) * (x - value).exp() })
+        return (
+          result,
+          { g in
+            // A row of -inf throughout has no derivative, and -inf + inf would be NaN.
+            let finite = (value .== -Scalar.infinity).select(Tensor(0), value)
+            return g.reshaped(value.shape) * (x - finite).exp()
+          }
+        )
       }
     }
     let (kept, length, view) = gathered([axis])
@@ -275,7 +346,7 @@ extension Tensor where Scalar: RealScalar {
     guard let tape = innermostTape(trace) else {
       return mapAlong(axis) { Scalar.softmax($0, stride: 1, $1, count: $2) }
     }
-    return record(tape, self) { x in
+    return record(tape, self, onParameter: .byExample) { x in
       let y = x.softmax(axis: axis)
       return (y, { g in y * (g - (g * y).sum(axis: axis, keepingAxis: true)) })
     }
@@ -286,7 +357,7 @@ extension Tensor where Scalar: RealScalar {
     guard let tape = innermostTape(trace) else {
       return mapAlong(axis) { Scalar.logSoftmax($0, stride: 1, $1, count: $2) }
     }
-    return record(tape, self) { x in
+    return record(tape, self, onParameter: .byExample) { x in
       let y = x.logSoftmax(axis: axis)
       return (y, { g in g - y.exp() * g.sum(axis: axis, keepingAxis: true) })
     }

@@ -22,7 +22,7 @@ public protocol TensorScalar: Sendable, Hashable, BitwiseCopyable {
   /// What padding and untouched places hold: zero, or false.
   static var blank: Self { get }
   /// Sums of cotangents, for views that are differentiated; only real scalars ever are.
-  static func added(_ a: Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self>
+  static func added(_ a: consuming Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self>
   static func summed(_ a: Tensor<Self>, to shape: [Int]) -> Tensor<Self>
   static func scatterAdd(
     _ values: Tensor<Self>, to target: Tensor<Self>, at indices: Tensor<Int>, axis: Int
@@ -112,13 +112,17 @@ extension TensorScalar {
 }
 
 extension TensorScalar {
-  public static func added(_ a: Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self> { notDifferentiable() }
+  public static func added(_ a: consuming Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self> { notDifferentiable() }
   public static func summed(_ a: Tensor<Self>, to shape: [Int]) -> Tensor<Self> { notDifferentiable() }
   private static func notDifferentiable() -> Never { preconditionFailure("a Tensor<\(name)> has no derivative") }
 }
 
 extension RealScalar {
-  public static func added(_ a: Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self> { a + b }
+  public static func added(_ a: consuming Tensor<Self>, _ b: Tensor<Self>) -> Tensor<Self> {
+    guard a.isOnlyOwner && b.shape == a.shape && b.trace == nil else { return a + b }
+    a += b
+    return a
+  }
   public static func summed(_ a: Tensor<Self>, to shape: [Int]) -> Tensor<Self> { a.sum(to: shape) }
 }
 

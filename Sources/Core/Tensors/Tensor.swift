@@ -24,7 +24,7 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
   /// The number of elements, the product of `shape`.
   public let count: Int
   /// Where this tensor stands on the tape of a derivative that is being taken, if there is one.
-  var trace: Trace?
+  var trace: Node?
 
   init(storage: Storage, shape: [Int], strides: [Int] = [], offset: Int = 0, count: Int) {
     self.storage = storage
@@ -155,19 +155,22 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
     if !isDense || storage.isForeign || !isKnownUniquelyReferenced(&storage) { self = copied() }
   }
 
+  /// Whether these numbers can be changed in place without a copy.
+  var isOnlyOwner: Bool {
+    mutating get { trace == nil && isDense && !storage.isForeign && isKnownUniquelyReferenced(&storage) }
+  }
+
   /// The same numbers in memory of their own, row by row: independent of a mapped file, and dense.
   public func copied() -> Tensor {
-    let result = Tensor(uninitializedShape: shape)
+    var result = Tensor(uninitializedShape: shape)
     copyElements(to: result.base)
+    result.trace = trace
     return result
   }
 
   /// The same numbers one behind the other: itself when it is dense already.
   public var dense: Tensor {
-    if isDense { return self }
-    var result = copied()
-    result.trace = trace
-    return result
+    isDense ? self : copied()
   }
 
   /// All elements in row-major order.
@@ -226,13 +229,7 @@ extension Tensor where Scalar: NumericScalar {
   /// A square matrix with `diagonal` on its diagonal and zeros elsewhere.
   public init(diagonal: Tensor) {
     precondition(diagonal.rank == 1, "a diagonal is a vector, but the shape is \(diagonal.shape)")
-    let size = diagonal.count
-    self = .zeros([size, size])
-    withUnsafeMutableBuffer { buffer in
-      diagonal.withUnsafeBuffer { diagonal in
-        for i in 0..<size { buffer[i * size + i] = diagonal[i] }
-      }
-    }
+    self = diagonal.placedOnDiagonal(of: .zeros([diagonal.count, diagonal.count]))
   }
 }
 

@@ -15,7 +15,10 @@ extension Tensor {
   public func reshaped(_ shape: [Int]) -> Tensor {
     let shape = resolved(shape)
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in (x.reshaped(shape), { $0.reshaped(x.shape) }) }
+      let (own, rank) = (self.shape, shape.count)
+      return record(tape, self, onParameter: .leadingAxes) { x in
+        (x.reshaped(shape), { $0.reshaped($0.shape.dropLast(rank) + own) })
+      }
     }
     return dense.view(shape, Shape.denseStrides(shape))
   }
@@ -43,7 +46,15 @@ extension Tensor {
     if let tape = innermostTape(trace) {
       var inverse = order
       for (to, from) in order.enumerated() { inverse[from] = to }
-      return record(tape, self) { x in (x.permuted(order), { $0.permuted(inverse) }) }
+      return record(tape, self, onParameter: .leadingAxes) { [inverse] x in
+        (
+          x.permuted(order),
+          { g in
+            let further = g.rank - inverse.count
+            return g.permuted(further == 0 ? inverse : Array(0..<further) + inverse.map { $0 + further })
+          }
+        )
+      }
     }
     let strides = self.strides
     return view(order.map { shape[$0] }, order.map { strides[$0] })
@@ -68,7 +79,11 @@ extension Tensor {
     precondition(0 <= position && position <= rank, "no place \(axis) for a new axis in shape \(shape)")
     shape.insert(1, at: position)
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in (x.expanded(axis: position), { $0.squeezed(axis: position) }) }
+      // Counted from the end, so that it holds with further axes in front.
+      let fromEnd = position - rank - 1
+      return record(tape, self, onParameter: .leadingAxes) { x in
+        (x.expanded(axis: position), { $0.squeezed(axis: fromEnd) })
+      }
     }
     var strides = self.strides
     strides.insert(0, at: position)
@@ -80,7 +95,10 @@ extension Tensor {
     let axis = Shape.axis(axis, rank: rank)
     precondition(shape[axis] == 1, "axis \(axis) of shape \(shape) does not have extent one")
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in (x.squeezed(axis: axis), { $0.expanded(axis: axis) }) }
+      let fromEnd = axis - rank
+      return record(tape, self, onParameter: .leadingAxes) { x in
+        (x.squeezed(axis: axis), { $0.expanded(axis: fromEnd) })
+      }
     }
     var shape = self.shape
     var strides = self.strides
@@ -93,7 +111,9 @@ extension Tensor {
   public func broadcast(to target: [Int]) -> Tensor {
     if shape == target { return self }
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in (x.broadcast(to: target), { Scalar.summed($0, to: x.shape) }) }
+      if tape.exampleCount > 0 && trace?.isParameter == true { return broadcastPerExample(tape, self, to: target) }
+      let shape = self.shape
+      return record(tape, self) { x in (x.broadcast(to: target), { Scalar.summed($0, to: shape) }) }
     }
     guard let strides = Shape.broadcastStrides(shape, strides, to: target) else {
       preconditionFailure("shape \(shape) does not stretch to \(target)")
@@ -158,9 +178,9 @@ extension Tensor {
 
   func slice(_ parts: [AxisPart]) -> Tensor {
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in
-        let zeros = Tensor(repeating: Scalar.blank, shape: x.shape)
-        return (x.slice(parts), { $0.placed(in: zeros, at: parts) })
+      let shape = self.shape
+      return record(tape, self, onParameter: .byExample) { x in
+        (x.slice(parts), { $0.placed(in: Tensor(repeating: Scalar.blank, shape: shape), at: parts) })
       }
     }
     let (shape, strides, offset) = layout(of: parts)
@@ -170,7 +190,9 @@ extension Tensor {
   /// `background` with this tensor in place of its slice `parts`.
   func placed(in background: Tensor, at parts: [AxisPart]) -> Tensor {
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in (x.placed(in: background, at: parts), { $0.slice(parts) }) }
+      return record(tape, self, onParameter: .byExample) { x in
+        (x.placed(in: background, at: parts), { $0.slice(parts) })
+      }
     }
     var result = background
     result.assign(self, to: parts)
@@ -246,18 +268,18 @@ extension Tensor {
     precondition(rank >= 2, "a diagonal needs two axes, but the shape is \(shape)")
     let size = min(shape[rank - 2], shape[rank - 1])
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in
-        let zeros = Tensor(repeating: Scalar.blank, shape: x.shape)
-        return (x.diagonal, { $0.placedOnDiagonal(of: zeros) })
+      let shape = self.shape
+      return record(tape, self, onParameter: .byExample) { x in
+        (x.diagonal, { $0.placedOnDiagonal(of: Tensor(repeating: Scalar.blank, shape: shape)) })
       }
     }
     let strides = self.strides
     return view(shape.dropLast(2) + [size], strides.dropLast(2) + [strides[rank - 2] + strides[rank - 1]])
   }
 
-  private func placedOnDiagonal(of background: Tensor) -> Tensor {
+  func placedOnDiagonal(of background: Tensor) -> Tensor {
     if let tape = innermostTape(trace) {
-      return record(tape, self) { x in (x.placedOnDiagonal(of: background), { $0.diagonal }) }
+      return record(tape, self, onParameter: .byExample) { x in (x.placedOnDiagonal(of: background), { $0.diagonal }) }
     }
     let rows = background.shape[background.rank - 2]
     let columns = background.shape[background.rank - 1]

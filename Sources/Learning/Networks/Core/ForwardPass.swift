@@ -54,21 +54,58 @@ public final class ForwardPass: Sendable {
 
   func forgetStatistics() { state.withLock { $0.statistics = [:] } }
 
-  /// `function` at `x`, evaluated again on the way back instead of keeping its intermediate results; the second
-  /// evaluation draws the same random numbers.
-  public func checkpointed<Scalar: RealScalar>(
-    _ x: Tensor<Scalar>, _ function: @escaping (Tensor<Scalar>, ForwardPass) -> Tensor<Scalar>
-  ) -> Tensor<Scalar> {
-    let before = randomStream()
-    let isTraining = isTraining
-    return customDerivative(at: x) { x in
-      func evaluate(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
-        function(x, ForwardPass(isTraining: isTraining, random: before))
+  /// A pass of its own that starts from `random` and from the statistics noted so far.
+  private func branch(random: RandomStream) -> ForwardPass {
+    let branch = ForwardPass(isTraining: isTraining, random: random)
+    let statistics = state.withLock { $0.statistics }
+    branch.state.withLock { $0.statistics = statistics }
+    return branch
+  }
+
+  /// `function` of a part of the network and of `inputs`, evaluated again on the way back instead of keeping its
+  /// intermediate results.
+  ///
+  /// The second evaluation draws the same random numbers; running statistics are noted once. Gradients flow to the
+  /// inputs and to the parameters of `module`. `function` must use this module, not one that it captures: a
+  /// differentiated tensor that is not among its arguments traps.
+  ///
+  /// ```swift
+  /// for block in blocks { x = pass.checkpointed(block, [x, mask]) { block, x, pass in block(x[0], mask: x[1], in: pass) } }
+  /// ```
+  ///
+  /// - Complexity: one more evaluation in time; between the passes it keeps nothing but its arguments.
+  public func checkpointed<Part: Module>(
+    _ module: Part, _ inputs: [Tensor<Part.Scalar>],
+    _ function: @escaping (Part, [Tensor<Part.Scalar>], ForwardPass) -> Tensor<Part.Scalar>
+  ) -> Tensor<Part.Scalar> {
+    let random = randomStream()
+    let start = branch(random: random)
+    let parameters = module.parameters.tensors
+    let plain = module.with(parameters: parameters.map(\.withoutDerivative))
+    let notesHere = Mutex(true)
+    return Tensors.checkpointed(inputs + parameters) { [self] arguments in
+      let pass = start.branch(random: random)
+      let module = plain.with(parameters: Array(arguments[inputs.count...]))
+      let value = function(module, Array(arguments[..<inputs.count]), pass)
+      let isFirst = notesHere.withLock { isFirst in
+        defer { isFirst = false }
+        return isFirst
       }
-      return (
-        evaluate(x),
-        { g in vectorJacobianProduct(at: [x], of: { evaluate($0[0]) }, direction: { _ in g }).gradients[0] }
-      )
+      if isFirst { adoptStatistics(of: pass) }
+      return value
     }
+  }
+
+  private func adoptStatistics(of pass: ForwardPass) {
+    let noted = pass.state.withLock { $0.statistics }
+    state.withLock { $0.statistics.merge(noted) { $1 } }
+  }
+}
+
+extension Layer {
+  /// The output, evaluated again on the way back instead of keeping the intermediate results; gradients flow to `x` and
+  /// to the parameters. See `ForwardPass.checkpointed`.
+  public func checkpointed(_ x: Tensor<Scalar>, in pass: ForwardPass) -> Tensor<Scalar> {
+    pass.checkpointed(self, [x]) { layer, x, pass in layer(x[0], in: pass) }
   }
 }

@@ -1,0 +1,309 @@
+// Normalisation over groups of channel planes: one rule behind batch, group and instance normalisation.
+//
+// Where nothing but a first derivative is asked for, one pass of a C kernel per group computes statistics, value and
+// what follows the normalisation; the group is then still in the cache. At higher orders the same formula runs as
+// tensor operations.
+
+import CVectorKernels
+import Tensors
+
+/// Which elements of a tensor of shape [examples, channels, ...] share a mean and a variance.
+enum NormalizationGroups: Sendable, Hashable {
+  /// A channel over all examples.
+  case channelsOfBatch
+  /// Each of so many equal parts of an example's channels.
+  case partsOfExample(Int)
+}
+
+/// The statistics of each group: their number of values is the number of groups.
+struct GroupStatistics<Scalar: RealScalar> {
+  var mean: Tensor<Scalar>
+  /// The mean squared distance from the mean.
+  var variance: Tensor<Scalar>
+}
+
+/// A normalisation of the channels of one shape.
+struct ChannelNormalization<Scalar: RealScalar>: Sendable {
+  let groups: NormalizationGroups
+  let epsilon: Double
+  /// What is applied to the result; rectified and sigmoid-weighted units cost no pass of their own.
+  let activation: Activation
+
+  /// activation((x - mean) / √(variance + ε) · weight + bias + residual) and the statistics that were used.
+  ///
+  /// - Parameters: x, shape [examples, channels, ...]; weight and bias, shape [channels]; residual, of the shape of x.
+  func callAsFunction(
+    _ x: Tensor<Scalar>, weight: Tensor<Scalar>?, bias: Tensor<Scalar>?, adding residual: Tensor<Scalar>? = nil
+  ) -> (value: Tensor<Scalar>, statistics: GroupStatistics<Scalar>) {
+    let channels = requireChannels(x, weight, bias, residual)
+    var arguments = [x, weight ?? .ones([channels]), bias ?? .zeros([channels])]
+    if let residual { arguments.append(residual) }
+    // Planes of a few elements are no work for a kernel by planes.
+    guard x.count >= 8 * x.shape[0] * channels else { return evaluated(arguments) }
+    guard let kernel = activation.kernel(hasResidual: residual != nil) else {
+      let plain = ChannelNormalization(groups: groups, epsilon: epsilon, activation: .identity)
+      let (value, statistics) = plain(x, weight: weight, bias: bias, adding: residual)
+      return (activation(value), statistics)
+    }
+    var statistics: GroupStatistics<Scalar>?
+    let value = customDerivatives(at: arguments) { arguments in
+      let isFirstOrder = !arguments.contains { $0.isDifferentiated }
+      let forward = isFirstOrder ? fused(arguments, kernel) : nil
+      let (value, found) = forward.map { ($0.value, $0.statistics) } ?? evaluated(arguments)
+      statistics = found
+      return (
+        [value],
+        { cotangents, _ in
+          guard let g = cotangents[0] else { return arguments.map { _ in nil } }
+          if let forward, !g.isDifferentiated { return forward.pullback(g.dense) }
+          return vectorJacobianProduct(
+            at: arguments, of: { evaluated($0).value }, direction: { _ in g }
+          ).gradients
+        }
+      )
+    }
+    guard let statistics else { preconditionFailure("a rule sets its statistics") }
+    return (value[0], statistics)
+  }
+
+  private func requireChannels(
+    _ x: Tensor<Scalar>, _ weight: Tensor<Scalar>?, _ bias: Tensor<Scalar>?, _ residual: Tensor<Scalar>?
+  ) -> Int {
+    precondition(
+      x.rank >= 2 && !x.isEmpty, "a normalisation needs shape [examples, channels, ...], but is given \(x.shape)")
+    let channels = x.shape[1]
+    for parameter in [weight, bias] {
+      precondition(
+        parameter.map { $0.shape == [channels] } ?? true,
+        "a weight or bias of shape \(parameter?.shape ?? []) for \(channels) channels")
+    }
+    precondition(
+      residual.map { $0.shape == x.shape } ?? true,
+      "a residual of shape \(residual?.shape ?? []) for an input of shape \(x.shape)")
+    if case .partsOfExample(let parts) = groups {
+      precondition(parts > 0 && channels % parts == 0, "\(channels) channels do not split into \(parts) groups")
+    }
+    return channels
+  }
+
+  // MARK: In tensor operations
+
+  private func evaluated(
+    _ arguments: [Tensor<Scalar>]
+  ) -> (value: Tensor<Scalar>, statistics: GroupStatistics<Scalar>) {
+    let x = arguments[0]
+    let perChannel = [1, x.shape[1]] + [Int](repeating: 1, count: x.rank - 2)
+    let grouped: Tensor<Scalar>
+    let axes: [Int]
+    switch groups {
+    case .channelsOfBatch: (grouped, axes) = (x, [0] + Array(2..<x.rank))
+    case .partsOfExample(let parts): (grouped, axes) = (x.reshaped([x.shape[0], parts, -1]), [2])
+    }
+    let mean = grouped.mean(axes: axes, keepingAxes: true)
+    let centred = grouped - mean
+    let variance = centred.squared().mean(axes: axes, keepingAxes: true)
+    let normalized = (centred * (variance + Scalar(epsilon)).reciprocalSqrt()).reshaped(x.shape)
+    var value = normalized * arguments[1].reshaped(perChannel) + arguments[2].reshaped(perChannel)
+    if arguments.count > 3 { value = value + arguments[3] }
+    return (activation(value), GroupStatistics(mean: mean.flattened, variance: variance.flattened))
+  }
+
+  // MARK: In kernels
+
+  private struct Fused {
+    let value: Tensor<Scalar>
+    let statistics: GroupStatistics<Scalar>
+    let pullback: (Tensor<Scalar>) -> [Tensor<Scalar>?]
+  }
+
+  private func fused(_ arguments: [Tensor<Scalar>], _ activation: apus_norm_activation) -> Fused {
+    let x = arguments[0].dense
+    let layout = GroupLayout(x.shape, groups)
+    let (weight, bias) = (arguments[1].dense, arguments[2].dense)
+    let residual = arguments.count > 3 ? arguments[3].dense : nil
+    let count = layout.count
+    let mean = UnsafeMutablePointer<Double>.allocate(capacity: 2 * count)
+    defer { mean.deallocate() }
+    let variance = mean + count
+    let value = Tensor<Scalar>(uninitializedShape: x.shape) { buffer in
+      layout.withPointers(x, weight, bias, residual) { x, weight, bias, residual in
+        let run = KernelRun(layout, activation, epsilon, x: x, weight: weight, bias: bias)
+        run.forward(residual, to: buffer.baseAddress!, mean, variance)
+      }
+    }
+    let moments = (0..<2 * count).map { mean[$0] }
+    let statistics = GroupStatistics(
+      mean: Tensor(moments[..<count].map { Scalar($0) }), variance: Tensor(moments[count...].map { Scalar($0) }))
+    return Fused(value: value, statistics: statistics) { g in
+      // After a rectified sum its sign is read off the value; otherwise the sign is found again from x.
+      let sum = residual != nil && activation == APUS_NORM_RELU ? value : nil
+      return backward(g, x, weight, bias, sum: sum, hasResidual: residual != nil, layout, moments, activation)
+    }
+  }
+
+  private func backward(
+    _ g: Tensor<Scalar>, _ x: Tensor<Scalar>, _ weight: Tensor<Scalar>, _ bias: Tensor<Scalar>, sum: Tensor<Scalar>?,
+    hasResidual: Bool, _ layout: GroupLayout, _ moments: [Double], _ activation: apus_norm_activation
+  ) -> [Tensor<Scalar>?] {
+    // One pair of sums for each plane; of a batch's channel they are added up in the order of the examples.
+    let planes = layout.count * layout.group.planes
+    var sums = [Double](repeating: 0, count: 2 * planes)
+    var dresidual: Tensor<Scalar>?
+    let dx = Tensor<Scalar>(uninitializedShape: x.shape) { dx in
+      func run(_ dresidual: UnsafeMutablePointer<Scalar>?) {
+        layout.withPointers(x, weight, bias, sum) { x, weight, bias, sum in
+          g.withUnsafeBuffer { g in
+            sums.withUnsafeMutableBufferPointer { sums in
+              let run = KernelRun(layout, activation, epsilon, x: x, weight: weight, bias: bias)
+              run.backward(
+                g.baseAddress!, sum, moments, dx: dx.baseAddress!, dresidual, sums.baseAddress!,
+                sums.baseAddress! + planes)
+            }
+          }
+        }
+      }
+      if hasResidual {
+        dresidual = Tensor(uninitializedShape: x.shape) { run($0.baseAddress) }
+      } else {
+        run(nil)
+      }
+    }
+    let (dweight, dbias) = (layout.perChannel(sums[..<planes]), layout.perChannel(sums[planes...]))
+    return [dx, Tensor(dweight.map { Scalar($0) }), Tensor(dbias.map { Scalar($0) })] + (hasResidual ? [dresidual] : [])
+  }
+}
+
+extension Activation {
+  /// The kernels' name of this function, if they have it. The way back from the SiLU of a sum would need the residual.
+  fileprivate func kernel(hasResidual: Bool) -> apus_norm_activation? {
+    switch self {
+    case .identity: APUS_NORM_IDENTITY
+    case .relu: APUS_NORM_RELU
+    case .silu: hasResidual ? nil : APUS_NORM_SILU
+    default: nil
+    }
+  }
+}
+
+/// Where the groups of a dense tensor lie.
+private struct GroupLayout: Sendable {
+  let count: Int
+  let group: apus_norm_group
+  let groupStride: Int
+  let channels: Int
+  /// Groups in one example, when they belong to one.
+  let parts: Int?
+
+  init(_ shape: [Int], _ groups: NormalizationGroups) {
+    let size = shape.dropFirst(2).reduce(1, *)
+    channels = shape[1]
+    switch groups {
+    case .channelsOfBatch:
+      count = channels
+      parts = nil
+      groupStride = size
+      group = apus_norm_group(planes: shape[0], size: size, stride: channels * size, affine: 0)
+    case .partsOfExample(let number):
+      count = shape[0] * number
+      parts = number
+      groupStride = channels / number * size
+      group = apus_norm_group(planes: channels / number, size: size, stride: size, affine: 1)
+    }
+  }
+
+  /// The first channel of a group.
+  func channel(of index: Int) -> Int { parts.map { index % $0 * group.planes } ?? index }
+
+  /// Adds up what each plane says of its channel.
+  func perChannel(_ sums: ArraySlice<Double>) -> [Double] {
+    var result = [Double](repeating: 0, count: channels)
+    for index in 0..<count {
+      let first = channel(of: index)
+      for plane in 0..<group.planes {
+        result[first + plane * group.affine] += sums[sums.startIndex + index * group.planes + plane]
+      }
+    }
+    return result
+  }
+
+  func withPointers<Scalar: RealScalar, Result>(
+    _ x: Tensor<Scalar>, _ weight: Tensor<Scalar>, _ bias: Tensor<Scalar>, _ other: Tensor<Scalar>?,
+    _ body: (
+      UnsafePointer<Scalar>, UnsafePointer<Scalar>, UnsafePointer<Scalar>, UnsafePointer<Scalar>?
+    ) -> Result
+  ) -> Result {
+    x.withUnsafeBuffer { x in
+      weight.withUnsafeBuffer { weight in
+        bias.withUnsafeBuffer { bias in
+          guard let other else { return body(x.baseAddress!, weight.baseAddress!, bias.baseAddress!, nil) }
+          return other.withUnsafeBuffer {
+            body(x.baseAddress!, weight.baseAddress!, bias.baseAddress!, $0.baseAddress!)
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The kernels on the groups of one tensor, split over the threads group by group.
+private struct KernelRun<Scalar: RealScalar>: @unchecked Sendable {
+  let layout: GroupLayout
+  let activation: apus_norm_activation
+  let epsilon: Double
+  let x: UnsafePointer<Scalar>
+  let weight: UnsafePointer<Scalar>
+  let bias: UnsafePointer<Scalar>
+  let kernels = MemoryLayout<Scalar>.size == 4 ? apus_norm_f32().pointee : apus_norm_f64().pointee
+
+  init(
+    _ layout: GroupLayout, _ activation: apus_norm_activation, _ epsilon: Double, x: UnsafePointer<Scalar>,
+    weight: UnsafePointer<Scalar>, bias: UnsafePointer<Scalar>
+  ) {
+    self.layout = layout
+    self.activation = activation
+    self.epsilon = epsilon
+    self.x = x
+    self.weight = weight
+    self.bias = bias
+  }
+
+  func forward(
+    _ residual: UnsafePointer<Scalar>?, to y: UnsafeMutablePointer<Scalar>, _ mean: UnsafeMutablePointer<Double>,
+    _ variance: UnsafeMutablePointer<Double>
+  ) {
+    forEachGroup { index, start, channel in
+      var group = layout.group
+      kernels.statistics(&group, x + start, mean + index, variance + index)
+      let factor = 1 / (variance[index] + epsilon).squareRoot()
+      kernels.apply(
+        &group, activation, mean[index], factor, weight + channel, bias + channel, residual.map { $0 + start },
+        x + start, y + start)
+    }
+  }
+
+  func backward(
+    _ g: UnsafePointer<Scalar>, _ y: UnsafePointer<Scalar>?, _ moments: [Double], dx: UnsafeMutablePointer<Scalar>,
+    _ dresidual: UnsafeMutablePointer<Scalar>?, _ dweight: UnsafeMutablePointer<Double>,
+    _ dbias: UnsafeMutablePointer<Double>
+  ) {
+    forEachGroup { index, start, channel in
+      var group = layout.group
+      let factor = 1 / (moments[layout.count + index] + epsilon).squareRoot()
+      let plane = index * group.planes
+      kernels.backward(
+        &group, activation, moments[index], factor, weight + channel, bias + channel, x + start, y.map { $0 + start },
+        g + start, dx + start, dresidual.map { $0 + start }, dweight + plane, dbias + plane)
+    }
+  }
+
+  private func forEachGroup(_ body: (_ index: Int, _ start: Int, _ channel: Int) -> Void) {
+    let elements = layout.group.planes * layout.group.size
+    let grain = max(1, (1 << 13) / elements)
+    let pieces = (layout.count + grain - 1) / grain
+    parallelTasks(pieces) { piece in
+      for index in piece * grain..<min(layout.count, (piece + 1) * grain) {
+        body(index, index * layout.groupStride, layout.channel(of: index))
+      }
+    }
+  }
+}
