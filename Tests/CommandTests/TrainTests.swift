@@ -38,7 +38,7 @@ import Testing
 
   @Test func aConvolutionalNetworkReadsDigits() throws {
     let outcome = try Apus.run(
-      "train", "--data", "digits", "--model", "resnet8", "--epochs", "8", "-o", folder.file("cnn"), "--json")
+      "train", "--data", "digits", "--model", "resnet8", "--epochs", "12", "-o", folder.file("cnn"), "--json")
     let json = try #require(try outcome.json() as? [String: Any])
     #expect(outcome.status == 0 && json["model"] as? String == "resnet8")
     #expect(try #require(json["testAccuracy"] as? Double) >= 0.985)
@@ -90,7 +90,7 @@ import Testing
   }
 
   @Test func controlCSavesFirst() throws {
-    let (whole, run) = (folder.file("whole"), folder.file("run"))
+    let run = folder.file("run")
     let settings = ["--data", "wine", "--hidden", "16", "--steps", "60000"]
     let process = Process()
     process.executableURL = Apus.executable
@@ -106,11 +106,10 @@ import Testing
     #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGINT)
     let said = String(decoding: complaints.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     #expect(said.contains("interrupted") && said.contains("--resume"), "\(said)")
-    // The same folder goes on, here to a nearer end.
+    #expect(FileManager.default.fileExists(atPath: "\(run)/checkpoint.safetensors"))
     let resumed = try Apus.run("train", "--resume", "--steps", "60000", "-o", run, "--patience", "3")
     #expect(resumed.status == 2 && resumed.sentence?.contains("patience") == true, "\(resumed)")
     #expect(try Apus.run("train", "--data", "wine", "-o", run).sentence?.contains("--resume") == true)
-    _ = whole
   }
 
   @Test func aLossThatIsNoNumberStopsTheRun() throws {
@@ -127,12 +126,12 @@ import Testing
   @Test(arguments: [
     ([], "--output"), (["--data", "digit"], "did you mean 'digits'?"), (["--data", "xyzzy"], "there are digits"),
     (["--data", "none.csv"], "no such file"), (["--data", "digits", "--model", "mpl"], "did you mean 'mlp'?"),
-    (["--data", "digits", "--optimizer", "adamv"], "did you mean 'adamw'?"),
+    (["--data", "digits", "--optimizer", "adamv"], "did you mean 'adam'?"),
     (["--data", "digits", "--schedule", "cosin"], "did you mean 'cosine'?"),
     (["--data", "digits", "--steps", "0"], "--steps"),
     (["--data", "digits", "--steps", "2", "--epochs", "1"], "not both"),
     (["--data", "digits", "--hidden", "3,x"], "--hidden"), (["--data", "digits", "--test", "1"], "fractions"),
-    (["--data", "digits", "--learning-rate", "0"], "--learning-rate"), (["--data", "digits", "--clip", "-1"], "norm"),
+    (["--data", "digits", "--learning-rate", "0"], "--learning-rate"), (["--data", "digits", "--clip=-1"], "norm"),
     (["--data", "iris", "--model", "lenet"], "needs images"),
     (["--data", "digits", "--model", "lenet"], "take resnet8"),
     (["--data", "digits", "--model", "gpt"], "learns texts"),
@@ -153,9 +152,9 @@ import Testing
     let rows = (0..<200).map { i in "\(i % 20),\(i * 7 % 11),\(i % 20 < 10 ? 0 : 1)" }
     try ("a,b,class\n" + rows.joined(separator: "\n")).write(toFile: table, atomically: true, encoding: .utf8)
     let outcome = try Apus.run(
-      "train", "--data", table, "--hidden", "16", "--epochs", "30", "--json", "-o", folder.file("own"))
+      "train", "--data", table, "--hidden", "16", "--epochs", "150", "--json", "-o", folder.file("own"))
     let json = try #require(try outcome.json() as? [String: Any], "\(outcome)")
-    #expect(try #require(json["testAccuracy"] as? Double) > 0.95)
+    #expect(try #require(json["testAccuracy"] as? Double) > 0.95, "\(outcome)")
     let regression = try Apus.run(
       "train", "--data", "diabetes", "--hidden", "16", "--epochs", "30", "--json", "-o", folder.file("diabetes"))
     let loss = try #require((try regression.json() as? [String: Any])?["testLoss"] as? Double, "\(regression)")
@@ -168,9 +167,10 @@ import Testing
     try String(repeating: "abcabcabc\n", count: 400).write(toFile: text, atomically: true, encoding: .utf8)
     let run = folder.file("gpt")
     let shape = ["--width", "32", "--heads", "2", "--layers", "2", "--context", "16", "--warmup", "5"]
-    let trained = try Apus.run(["train", "--data", text, "--steps", "120", "-o", run, "--json"] + shape)
+    let trained = try Apus.run(["train", "--data", text, "--steps", "120", "--store", "f16", "-o", run, "--json"] + shape)
     let json = try #require(try trained.json() as? [String: Any], "\(trained)")
     #expect(try #require(json["testLoss"] as? Double) < 0.2)
+    #expect(try SafetensorsFile("\(run)/model.safetensors").entries.allSatisfy { $0.type == .float16 })
     let outcome = try Apus.run("generate", run, "abcabcabc\nabc", "--tokens", "6", "--temperature", "0")
     #expect(outcome.output == "abcabcabc\nabcabcabc\n", "\(outcome)")
     let (first, second) = (
