@@ -56,7 +56,7 @@ let package = Package(
 
     // Core: tensors and what is done with them.
     module("Core", "Tensors", ["CVectorKernels", "BLAS", numerics]),
-    module("Core", "SpecialFunctions", ["Tensors", numerics]),
+    module("Core", "SpecialFunctions", ["Tensors", "CVectorKernels", numerics]),
     module("Core", "LinearAlgebra", ["Tensors", "BLAS", "CVectorKernels", numerics]),
     module("Core", "Fourier", ["Tensors", "CVectorKernels", numerics]),
     module(
@@ -80,8 +80,10 @@ let package = Package(
       core + [.product(name: "Mustache", package: "swift-mustache")]),
     module("Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics", core + ["CatalogueCore", "Diagnostics"]),
     module("Catalogue", "CompressionCatalogue", folder: "Compression", core + ["CatalogueCore", "Compression"]),
+    module("Catalogue", "SpecialFunctionsCatalogue", folder: "SpecialFunctions", core + ["CatalogueCore", "Datasets"]),
     module(
-      "Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
+      "Catalogue", "Catalogue", folder: "Index",
+      ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "SpecialFunctionsCatalogue"]),
 
     // Jobs: what people do with whole checkpoints.
     .target(name: "Jobs", dependencies: core + learning + methods + ["CatalogueCore"], path: "Sources/Jobs"),

@@ -1,7 +1,7 @@
 """The peers' side of the benchmarks: reads requests as lines of JSON, answers with times.
 
 ["prepare", "gemm f32 1024"]  ->  {"peers": ["numpy", "torch"]}
-["run", "torch", "0.004"]     ->  {"seconds": 0.0112, "peakBytes": 8388608}
+["run", "torch", "0.005", "0.02"]  ->  {"seconds": 0.0112, "peakBytes": 8388608}
 ["versions"]                  ->  {"versions": {"numpy": "2.4.6", ...}}
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 import scipy
 import scipy.fft
 import scipy.linalg
+import scipy.optimize
 import scipy.special
 
 try:
@@ -214,6 +215,28 @@ def randomized_svd(kind, n, rank):
     return peers(sklearn=lambda: sklearn_svd(a, rank, random_state=0))
 
 
+def expm(kind, n):
+    a = normal((n, n), kind) / 16
+    t = tensors(a)
+    work = peers(None, lambda: torch.linalg.matrix_exp(t[0]))
+    return work | {"scipy": lambda: scipy.linalg.expm(a)}
+
+
+def sylvester(kind, n):
+    a, b, c = (normal((n, n), kind, seed) for seed in (1, 2, 3))
+    return {"scipy": lambda: scipy.linalg.solve_sylvester(a, b, c)}
+
+
+def assignment(kind, n):
+    costs = normal((n, n), kind)
+    return {"scipy": lambda: scipy.optimize.linear_sum_assignment(costs)}
+
+
+def nnls(kind, n):
+    a, b = normal((2 * n, n), kind), normal((2 * n,), kind)
+    return {"scipy": lambda: scipy.optimize.nnls(a, b)}
+
+
 def complex_normal(shape, kind):
     return normal(shape, kind) + 1j * normal(shape, kind, 2)
 
@@ -223,6 +246,18 @@ def fft(kind, n, batch):
     t = tensors(x)
     work = peers(lambda: np.fft.fft(x), lambda: torch.fft.fft(t[0]))
     return work | {"scipy": lambda: scipy.fft.fft(x, workers=THREADS)}
+
+
+def rfft(kind, n, batch):
+    x = normal((batch, n), kind)
+    t = tensors(x)
+    work = peers(lambda: np.fft.rfft(x), lambda: torch.fft.rfft(t[0]))
+    return work | {"scipy": lambda: scipy.fft.rfft(x, workers=THREADS)}
+
+
+def dct(kind, n, batch):
+    x = normal((batch, n), kind)
+    return {"scipy": lambda: scipy.fft.dct(x, workers=THREADS)}
 
 
 def rfft2(kind, n):
@@ -412,6 +447,17 @@ def concat_svd(count, m, n):
     }
 
 
+def log_bessel(kind, n):
+    """By the scaled functions, which still vanish or overflow for a third of the points."""
+    v, x = np.exp(np.clip(normal((2, n), "f64"), -2, 2) * 4.6 + 2.3)
+
+    def scaled():
+        with np.errstate(divide="ignore"):
+            return np.log(scipy.special.ive(v, x)) + x if kind == "i" else np.log(scipy.special.kve(v, x)) - x
+
+    return {"scipy": scaled}
+
+
 WORKS = {
     "gemm": gemm,
     "batched-gemm": batched_gemm,
@@ -450,7 +496,13 @@ WORKS = {
     "cholesky": cholesky,
     "solve": solve,
     "randomized-svd": randomized_svd,
+    "expm": expm,
+    "sylvester": sylvester,
+    "assignment": assignment,
+    "nnls": nnls,
     "fft": fft,
+    "rfft": rfft,
+    "dct": dct,
     "rfft2": rfft2,
     "fft3": fft3,
     "csr": csr,
@@ -459,6 +511,7 @@ WORKS = {
     "weibull": weibull,
     "welore": welore,
     "concat-svd": concat_svd,
+    "log-bessel": log_bessel,
 }
 if torch is not None:
     import learning_peers
@@ -474,21 +527,26 @@ def memory(field):
     return 0
 
 
-def run(function, round_time):
+def run(function, round_time, settling_time):
+    """Seconds for one execution, after untimed ones for a while: as the runner times its own side."""
     before = memory("VmRSS")
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
     start = time.perf_counter()
-    function()
-    once = time.perf_counter() - start
-    peak = memory("VmHWM") - before
+    peak = once = None
+    while peak is None or time.perf_counter() - start < settling_time:
+        begin = time.perf_counter()
+        function()
+        once = time.perf_counter() - begin
+        if peak is None:
+            peak = memory("VmHWM") - before
     if once > 1:  # long enough to count as it is
         return {"seconds": once, "peakBytes": peak}
     repeats = max(1, min(100_000, int(round_time / max(once, 1e-9))))
-    start = time.perf_counter()
+    begin = time.perf_counter()
     for _ in range(repeats):
         function()
-    return {"seconds": (time.perf_counter() - start) / repeats, "peakBytes": peak}
+    return {"seconds": (time.perf_counter() - begin) / repeats, "peakBytes": peak}
 
 
 def versions():
@@ -514,7 +572,7 @@ def main():
                 functions = WORKS[name](*[int(word) if word.isdigit() else word for word in rest])
                 answer = {"peers": list(functions)}
             elif request[0] == "run":
-                answer = run(functions[request[1]], float(request[2]))
+                answer = run(functions[request[1]], float(request[2]), float(request[3]))
             else:
                 answer = versions()
         except Exception as error:  # the runner prints it beside the row

@@ -1,6 +1,7 @@
 // Linear algebra, and reading files.
 
 import FileFormats
+import Foundation
 import LinearAlgebra
 import Tensors
 
@@ -8,17 +9,20 @@ private let sizes = [32, 128, 512, 1_024]
 
 private func decompositions() -> [Work] {
   typealias Task = (Tensor<Double>, Tensor<Double>) throws -> Void
-  let tasks: [(name: String, task: Task)] = [
-    ("svd", { a, _ in keep(try SingularValueDecomposition(of: a)) }),
-    ("eigh", { a, _ in keep(try SymmetricEigendecomposition(of: (a + a.transposed) / 2)) }),
-    ("eig", { a, _ in keep(try Eigendecomposition(of: a)) }),
-    ("qr", { a, _ in keep(try QRDecomposition(of: a)) }),
-    ("cholesky", { a, _ in keep(try CholeskyDecomposition(of: a)) }),
-    ("solve", { a, b in keep(try a.solve(b)) }),
+  // Flops as multiples of n³: reductions and back-transformations, without the iteration in between; of eig, with it
+  // (Golub and Van Loan's count).
+  let tasks: [(name: String, flops: Double, task: Task)] = [
+    ("svd", 20 / 3, { a, _ in keep(try SingularValueDecomposition(of: a)) }),
+    ("eigh", 10 / 3, { a, _ in keep(try SymmetricEigendecomposition(of: a)) }),
+    ("eig", 25, { a, _ in keep(try Eigendecomposition(of: a)) }),
+    ("qr", 8 / 3, { a, _ in keep(try QRDecomposition(of: a)) }),
+    ("cholesky", 1 / 3, { a, _ in keep(try CholeskyDecomposition(of: a)) }),
+    ("solve", 8 / 3, { a, b in keep(try a.solve(b)) }),
   ]
-  return tasks.flatMap { name, task in
+  return tasks.flatMap { name, flops, task in
     sizes.map { n in
-      Work("\(name) f64 \(n)", bound: 1.05) { inputs in
+      let floor: Floor? = n < 512 ? nil : .flopsDouble(flops * Double(n * n * n))
+      return Work("\(name) f64 \(n)", bound: 1.05, floor: floor) { inputs in
         var a: Tensor<Double> = try normal([n, n], inputs)
         let b: Tensor<Double> = try normal([n, n], inputs, seed: 2)
         // The peers lay out the same matrix before their clock starts.
@@ -31,7 +35,8 @@ private func decompositions() -> [Work] {
 }
 
 private var randomized: Work {
-  Work("randomized-svd f32 4096 64", bound: 0.8) { inputs in
+  // Sixteen products with 74 vectors.
+  Work("randomized-svd f32 4096 64", bound: 0.8, floor: .flopsSingle(2 * 16 * 74 * 4_096 * 4_096)) { inputs in
     // Singular values that fall as 1 / (1 + i / 8): a spectrum whose tail matters.
     let n = 4_096
     let u: Tensor<Float> = try normal([n, 256], inputs)
@@ -51,7 +56,9 @@ private var randomized: Work {
 
 /// Every byte of the sample checkpoint, read and summed.
 func readCheckpoint(_ path: String) -> Work {
-  Work("read-checkpoint \(path)", bound: 1.0) { _ in
+  let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+  let bytes = (attributes?[.size] as? Int).map { Floor.bytes(Double($0)) }
+  return Work("read-checkpoint \(path)", bound: 1.0, floor: bytes) { _ in
     {
       let checkpoint = try Checkpoint(path)
       var total: Float = 0
@@ -63,4 +70,29 @@ func readCheckpoint(_ path: String) -> Work {
   }
 }
 
-var algebraWorks: [Work] { decompositions() + [randomized] }
+/// What SciPy has and PyTorch has not, but for the exponential.
+private var equations: [Work] {
+  [
+    Work("expm f64 256", bound: 1.05) { inputs in
+      let a: Tensor<Double> = try normal([256, 256], inputs) / 16
+      return { keep(try a.matrixExponential()) }
+    },
+    Work("sylvester f64 256", bound: 1.05) { inputs in
+      let a: Tensor<Double> = try normal([256, 256], inputs)
+      let b: Tensor<Double> = try normal([256, 256], inputs, seed: 2)
+      let c: Tensor<Double> = try normal([256, 256], inputs, seed: 3)
+      return { keep(try SylvesterEquation(a, b).solve(c)) }
+    },
+    Work("assignment f64 512", bound: 1.0) { inputs in
+      let costs: Tensor<Double> = try normal([512, 512], inputs)
+      return { keep(try AssignmentSolver().solve(costs)) }
+    },
+    Work("nnls f64 256", bound: 1.0) { inputs in
+      let a: Tensor<Double> = try normal([512, 256], inputs)
+      let b: Tensor<Double> = try normal([512], inputs)
+      return { keep(try NonNegativeLeastSquares().solve(a, b)) }
+    },
+  ]
+}
+
+var algebraWorks: [Work] { decompositions() + [randomized] + equations }

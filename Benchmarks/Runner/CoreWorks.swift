@@ -26,12 +26,13 @@ private func products<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ typ
       return { keep(a.matmul(b)) }
     }
   }
-  let batched = Work("batched-gemm \(type) 512 32", bound: 1.05) { inputs in
+  func floor(_ flops: Double) -> Floor { isSingle ? .flopsSingle(flops) : .flopsDouble(flops) }
+  let batched = Work("batched-gemm \(type) 512 32", bound: 1.05, floor: floor(2 * 512 * 32_768)) { inputs in
     let a: Tensor<Scalar> = try normal([512, 32, 32], inputs)
     let b: Tensor<Scalar> = try normal([512, 32, 32], inputs, seed: 2)
     return { keep(a.matmul(b)) }
   }
-  let gram = Work("gram \(type) 1024", bound: 1.05) { inputs in
+  let gram = Work("gram \(type) 1024", bound: 1.05, floor: floor(1_024 * 1_024 * 1_024)) { inputs in
     let a: Tensor<Scalar> = try normal([1_024, 1_024], inputs)
     return { keep(a.multipliedByOwnTranspose()) }
   }
@@ -112,7 +113,7 @@ private var orders: [Work] {
       let x: Tensor<Float> = try normal([8], inputs)
       return { keep(x + x) }
     },
-    Work("random-normal f64 10000000", bound: 1.0) { _ in
+    Work("random-normal f64 10000000", bound: 1.0, floor: .bytes(8e7)) { _ in
       var random = RandomStream(seed: 1)
       return { keep(random.normal([10_000_000], of: Double.self)) }
     },

@@ -5,13 +5,14 @@ import Diagnostics
 import FileFormats
 import Foundation
 import Jobs
+import SpecialFunctions
 import Tensors
 
-var methodWorks: [Work] { [weibull, weLore, concatenatedSVD] }
+var methodWorks: [Work] { [weibull, weLore, concatenatedSVD, logBessel("i"), logBessel("k")] }
 
 /// Sixteen million weights in sixty matrices: histograms and fits.
 private var weibull: Work {
-  Work("weibull 60 512", bound: 0.12) { inputs in
+  Work("weibull 60 512", bound: 0.12, floor: .bytes(4 * 60 * 512 * 512)) { inputs in
     let weights: Tensor<Float> = try normal([60, 512, 512], inputs)
     let matrices = weights.split(count: 60).map { $0.reshaped([512, 512]).copied() }
     let fitting = WeibullFitting(jackknifeBlocks: 0)
@@ -21,7 +22,8 @@ private var weibull: Work {
 
 /// Spectra of 28 matrices, and one threshold for all.
 private var weLore: Work {
-  Work("welore 28 1024", bound: 0.67) { inputs in
+  // The reduction to bidiagonal form.
+  Work("welore 28 1024", bound: 0.67, floor: .flopsSingle(28 * 8 / 3 * 1_024 * 1_024 * 1_024)) { inputs in
     let weights: Tensor<Float> = try normal([28, 1_024, 1_024], inputs)
     let matrices = (0..<28).map { (name: "\($0)", matrix: weights[$0].copied()) }
     return { keep(try SpectrumSurvey(named: matrices).allocateRanks(.parameters(0.5))) }
@@ -39,6 +41,16 @@ private var concatenatedSVD: Work {
       Tensor<Double>(bases[i % 40].matmul(mixes[i]) / 16 + noise[i] * Float(0.03))
     }
     return { keep(try CompressionClustering(tolerance: 0.15, rank: 16).fit(blocks)) }
+  }
+}
+
+/// Orders and arguments over eight decades, 1e-3 to 1e5.
+private func logBessel(_ kind: String) -> Work {
+  Work("log-bessel \(kind) 1000000", bound: 0.05) { inputs in
+    let exponents: Tensor<Double> = try normal([2, 1_000_000], inputs)
+    let values = (exponents.maximum(Tensor(-2)).minimum(Tensor(2)) * 4.6 + 2.3).exp()
+    let (orders, x) = (values[0].copied(), values[1].copied())
+    return { keep(kind == "i" ? logBesselI(order: orders, x) : logBesselK(order: orders, x)) }
   }
 }
 

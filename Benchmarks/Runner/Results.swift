@@ -33,6 +33,12 @@ struct Results {
       Ours against the best peer on the same input: medians of paired rounds, \(threads) threads on both sides. A ratio
       below one means that Apus is faster. Made by `make bench`.
 
+      A round of ours and a round of each peer alternate, and take turns to go first. The peers' process is stopped while
+      ours runs, and our threads sleep while it runs; each round starts with 20 ms of untimed repetitions, in which the
+      system spreads the threads over the processors again, and then repeats short work for 5 ms. Floors are the least
+      flops at the measured rate of a matrix product, or the least bytes at that of a copy; work whose data stay in the
+      caches can be below the latter. Memory is how much more than before was resident at most, ours and the peer's.
+
       * Processor: \(Self.processor)
       * Peers: \(peers)
       * Measured here: \(number(machine.flopsSingle / 1e9)) GFLOP/s in f32 and \(number(machine.flopsDouble / 1e9)) in f64
@@ -44,8 +50,7 @@ struct Results {
 
       """
     for row in rows {
-      let isMissed = row.ratio.map { ratio in row.bound.map { ratio > $0 } ?? false } ?? false
-      let ratio = row.ratio.map { isMissed ? "**\(number($0))**" : number($0) } ?? row.note ?? "-"
+      let ratio = row.ratio.map { row.isMissed ? "**\(number($0))**" : number($0) } ?? row.note ?? "-"
       let fastest = number(row.oursMinMs) + (row.peerMinMs.map { " / \(number($0))" } ?? "")
       let floor = row.floorMs.map { "\(number($0)) (\(Int((100 * $0 / row.oursMs).rounded())) %)" } ?? ""
       let memory = (row.oursPeakMb.map { number($0) } ?? "-") + (row.peerPeakMb.map { " / \(number($0))" } ?? "")
@@ -54,6 +59,15 @@ struct Results {
         row.bound.map { "\($0)" } ?? "", fastest, floor, memory,
       ]
       text += "| \(cells.joined(separator: " | ")) |\n"
+    }
+    let missed = rows.filter { $0.isMissed }
+    guard !missed.isEmpty else { return text }
+    text += "\n## Targets missed\n\n| work | ratio | of the fastest rounds | why |\n| --- | ---: | ---: | --- |\n"
+    for row in missed {
+      let fastest = row.peerMinMs.map { row.oursMinMs / $0 }
+      let isNear = fastest.map { $0 <= row.bound ?? 0 } ?? false
+      let why = reasons[row.work] ?? (isNear ? "The fastest rounds reach it: other load in the slower ones." : "-")
+      text += "| \(row.work) | \(row.ratio.map(number) ?? "-") | \(fastest.map(number) ?? "-") | \(why) |\n"
     }
     return text
   }

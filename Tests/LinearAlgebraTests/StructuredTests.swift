@@ -198,6 +198,18 @@ struct UpdateTests {
         let b: Tensor<Double> = generator.tensor([m])
         #expect(distance(try qr.solve(b), try a.leastSquares(b).solution) < 1e-9)
       }
+      for index in [0, m / 2, m] {
+        let row: Tensor<Double> = generator.tensor([a.columns])
+        try qr.insertRow(row, at: index)
+        a = .concatenated([a[0..<index, .all], row.expanded(axis: 0), a[index..<a.rows, .all]], axis: 0)
+        check(qr, a, "insertion of row \(index) into \(m)x\(n)")
+      }
+      for index in [a.rows - 1, a.rows / 2, 0] where a.rows > a.columns {
+        let index = min(index, a.rows - 1)
+        try qr.removeRow(at: index)
+        a = .concatenated([a[0..<index, .all], a[(index + 1)..<a.rows, .all]], axis: 0)
+        check(qr, a, "removal of row \(index) of \(m)x\(n)")
+      }
       while a.columns > 0 {
         let index = a.columns / 2
         qr.removeColumn(at: index)
@@ -206,6 +218,12 @@ struct UpdateTests {
       }
     }
     #expect(throws: InvalidArgument.self) { try UpdatableQR(of: Tensor<Double>.zeros([2, 3])) }
+    // A row that alone spans its axis leaves a singular factor; a square matrix keeps its rows.
+    var axes = try UpdatableQR(of: Tensor<Double>.identity(3, columns: 2))
+    try axes.removeRow(at: 0)
+    check(axes, Tensor([[0, 1], [0, 0]]), "removal of a whole direction")
+    #expect(throws: InvalidArgument.self) { try axes.removeRow(at: 0) }
+    #expect(throws: InvalidArgument.self) { try axes.insertRow(Tensor([1, .nan]), at: 0) }
   }
 
   @Test(arguments: 0..<4 as Range<UInt64>) func woodbury(seed: UInt64) throws {

@@ -56,6 +56,25 @@ struct ModuleDerivativeTests {
     #expect(some.gradients.names == ["hidden.bias", "output.bias"])
   }
 
+  @Test func normalizationsKeepTheExamplesApart() {
+    var random = RandomStream(seed: 5)
+    let x: Tensor<Double> = random.normal([3, 4, 6])
+    let target: Tensor<Double> = random.normal([3, 4, 6])
+    func check<Part: Layer>(_ layer: Part) where Part.Scalar == Double {
+      let moved = layer.with(parameters: layer.parameters.tensors.map { $0 + random.normal($0.shape) })
+      func losses(_ layer: Part, _ rows: Range<Int>) -> Tensor<Double> {
+        squaredError(layer(x[rows]), target[rows], reduction: .none).sum(axes: [1, 2])
+      }
+      let gradients = moved.perExampleGradients(examples: 3) { losses($0, 0..<3) }.gradients
+      for i in 0..<3 {
+        let own = moved.valueAndGradient { losses($0, i..<i + 1).sum() }.gradient
+        for (all, one) in zip(gradients.tensors, own.tensors) { #expect(distance(all[i], one) < 1e-12) }
+      }
+    }
+    check(LayerNorm<Double>(6))
+    check(RMSNorm<Double>(6))
+  }
+
   @Test func productsAgreeWithDifferences() {
     var random = RandomStream(seed: 2)
     let model = Tagger(random: &random)

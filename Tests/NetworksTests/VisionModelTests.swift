@@ -136,3 +136,47 @@ struct VisionModelTests {
     #expect(AdaptiveAveragePooling(2)(x) == AveragePooling()(x))
   }
 }
+
+/// Convolutions, group normalisation and a linear layer.
+private struct SmallNetwork: Layer {
+  var convolution: Convolution<Double>
+  var norm = GroupNorm<Double>(groups: 2, channels: 4)
+  var head: Linear<Double>
+
+  init(random: inout RandomStream) {
+    convolution = Convolution(4, 4, kernel: [3, 3], .init(padding: 1, groups: 2), random: &random)
+    norm.weight = random.normal([4])
+    head = Linear(4, 3, random: &random)
+  }
+
+  func callAsFunction(_ x: Tensor<Double>, in pass: ForwardPass) -> Tensor<Double> {
+    head(norm(convolution(x), then: .silu).mean(axes: [2, 3]))
+  }
+
+  mutating func visit(_ visitor: Visitor<Double>) {
+    visitor.module("convolution", &convolution)
+    visitor.module("norm", &norm)
+    visitor.module("head", &head)
+  }
+}
+
+struct GradientsByExampleTests {
+  @Test(arguments: 0..<3) func equalThoseOfSingleExamples(seed: UInt64) {
+    var random = RandomStream(seed: seed)
+    let model = SmallNetwork(random: &random)
+    // Planes below the kernels' smallest, too.
+    let side = seed == 0 ? 2 : 5
+    let x: Tensor<Double> = random.normal([5, 4, side, side])
+    let labels = random.integers([5], in: 0..<3)
+    let apart = model.perExampleGradients(examples: 5) { crossEntropy($0(x), labels: labels, reduction: .none) }
+    for example in 0..<5 {
+      let range = example..<example + 1
+      let single = model.valueAndGradient { crossEntropy($0(x[range]), labels: labels[range]) }
+      #expect(abs(apart.values[example].scalar - single.value.scalar) < 1e-13, "seed \(seed)")
+      for (name, tensor) in zip(single.gradient.names, single.gradient.tensors) {
+        let found = apart.gradients[name]?[example] ?? Tensor(.nan)
+        #expect(distance(found, tensor) < 1e-12, "seed \(seed), example \(example), \(name)")
+      }
+    }
+  }
+}

@@ -91,7 +91,7 @@ struct LBFGSTests {
     #expect(throws: InvalidArgument.self) { try fresh.restore(broken) }
   }
 
-  @Test func surviesAValueThatIsNoNumber() throws {
+  @Test func survivesAValueThatIsNoNumber() throws {
     struct Cliff: Module {
       var x = Tensor<Double>([4])
       mutating func visit(_ visitor: Visitor<Double>) { visitor.parameter("x", &x) }

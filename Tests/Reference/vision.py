@@ -11,8 +11,6 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import parametrizations
 
-torch.manual_seed(0)
-torch.set_default_dtype(torch.float64)
 folder = Path(__file__).parent
 
 
@@ -85,82 +83,83 @@ class ResNet(nn.Module):
         return self.fc(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
 
 
-for name, blocks, widths, projection in [("padding", 1, (4, 8, 16), False), ("projection", 1, (3, 4, 6), True),
-                                         ("depth20", 3, (2, 3, 4), False)]:
-    model = randomize(ResNet(blocks, widths, projection))
-    x, labels = torch.randn(6, 3, 12, 12), torch.randint(10, (6,))
-    tensors = {"x": x, "labels": labels.double(), **states(model, "before")}
-    loss = F.cross_entropy(model(x), labels)
-    loss.backward()
-    tensors |= {"loss": loss, **states(model, "after"), **gradients(model, "gradient")}
-    tensors = {key: value for key, value in tensors.items() if not key.startswith("after") or "running" in key}
-    model.eval()
-    tensors["inference"] = model(x)
-    save(f"resnet_{name}", tensors)
+def write_resnets():
+    for name, blocks, widths, projection in [("padding", 1, (4, 8, 16), False), ("projection", 1, (3, 4, 6), True),
+                                             ("depth20", 3, (2, 3, 4), False)]:
+        model = randomize(ResNet(blocks, widths, projection))
+        x, labels = torch.randn(6, 3, 12, 12), torch.randint(10, (6,))
+        tensors = {"x": x, "labels": labels.double(), **states(model, "before")}
+        loss = F.cross_entropy(model(x), labels)
+        loss.backward()
+        tensors |= {"loss": loss, **states(model, "after"), **gradients(model, "gradient")}
+        tensors = {key: value for key, value in tensors.items() if not key.startswith("after") or "running" in key}
+        model.eval()
+        tensors["inference"] = model(x)
+        save(f"resnet_{name}", tensors)
 
-# Normalisation.
 
-tensors = {}
-cases = {
-    "batch1": (nn.BatchNorm1d(3), (5, 3, 9)), "batch0": (nn.BatchNorm1d(3), (7, 3)),
-    "batch2": (nn.BatchNorm2d(3, momentum=0.3, eps=1e-3), (4, 3, 5, 4)), "batch3": (nn.BatchNorm3d(2), (2, 2, 3, 4, 2)),
-    "group2": (nn.GroupNorm(2, 6), (3, 6, 4, 5)), "group1": (nn.GroupNorm(3, 6), (4, 6, 11)),
-    "group3": (nn.GroupNorm(1, 4, eps=1e-3), (2, 4, 3, 2, 3)),
-    "instance2": (nn.InstanceNorm2d(4, affine=True), (3, 4, 5, 3)),
-}
-for name, (layer, shape) in cases.items():
-    randomize(layer)
-    x = (torch.randn(shape) * 2 + 1).requires_grad_()
-    g = torch.randn(shape)
-    tensors |= states(layer, f"{name}.before")
-    y = layer(x)
-    (y * g).sum().backward()
-    tensors |= {f"{name}.x": x, f"{name}.g": g, f"{name}.y": y, f"{name}.dx": x.grad}
-    tensors |= states(layer, f"{name}.after") | gradients(layer, f"{name}.gradient")
-    layer.eval()
-    tensors[f"{name}.inference"] = layer(x)
-save("normalization", tensors)
+def write_normalization():
+    tensors = {}
+    cases = {
+        "batch1": (nn.BatchNorm1d(3), (5, 3, 9)), "batch0": (nn.BatchNorm1d(3), (7, 3)),
+        "batch2": (nn.BatchNorm2d(3, momentum=0.3, eps=1e-3), (4, 3, 5, 4)), "batch3": (nn.BatchNorm3d(2), (2, 2, 3, 4, 2)),
+        "group2": (nn.GroupNorm(2, 6), (3, 6, 4, 5)), "group1": (nn.GroupNorm(3, 6), (4, 6, 11)),
+        "group3": (nn.GroupNorm(1, 4, eps=1e-3), (2, 4, 3, 2, 3)),
+        "instance2": (nn.InstanceNorm2d(4, affine=True), (3, 4, 5, 3)),
+    }
+    for name, (layer, shape) in cases.items():
+        randomize(layer)
+        x = (torch.randn(shape) * 2 + 1).requires_grad_()
+        g = torch.randn(shape)
+        tensors |= states(layer, f"{name}.before")
+        y = layer(x)
+        (y * g).sum().backward()
+        tensors |= {f"{name}.x": x, f"{name}.g": g, f"{name}.y": y, f"{name}.dx": x.grad}
+        tensors |= states(layer, f"{name}.after") | gradients(layer, f"{name}.gradient")
+        layer.eval()
+        tensors[f"{name}.inference"] = layer(x)
+    save("normalization", tensors)
 
-# Recurrent networks.
 
-tensors = {}
-for name, kind in [("lstm", nn.LSTM), ("gru", nn.GRU)]:
-    model = kind(3, 4, num_layers=2, bidirectional=True, batch_first=True)
-    x = torch.randn(2, 5, 3, requires_grad=True)
-    h, c = torch.randn(4, 2, 4, requires_grad=True), torch.randn(4, 2, 4, requires_grad=True)
-    y, last = model(x, (h, c) if name == "lstm" else h)
-    last, cells = last if name == "lstm" else (last, None)
-    g, gh = torch.randn_like(y), torch.randn_like(last)
-    loss = (y * g).sum() + (last * gh).sum() + ((cells * gh.flip(0)).sum() if cells is not None else 0)
-    loss.backward()
-    tensors |= {f"{name}.x": x, f"{name}.h": h, f"{name}.g": g, f"{name}.gh": gh, f"{name}.y": y, f"{name}.last": last,
-                f"{name}.dx": x.grad, f"{name}.dh": h.grad}
-    if cells is not None:
-        tensors |= {f"{name}.c": c, f"{name}.cells": cells, f"{name}.dc": c.grad}
-    tensors |= states(model, f"{name}.before") | gradients(model, f"{name}.gradient")
-save("recurrent", tensors)
+def write_recurrent():
+    tensors = {}
+    for name, kind in [("lstm", nn.LSTM), ("gru", nn.GRU)]:
+        model = kind(3, 4, num_layers=2, bidirectional=True, batch_first=True)
+        x = torch.randn(2, 5, 3, requires_grad=True)
+        h, c = torch.randn(4, 2, 4, requires_grad=True), torch.randn(4, 2, 4, requires_grad=True)
+        y, last = model(x, (h, c) if name == "lstm" else h)
+        last, cells = last if name == "lstm" else (last, None)
+        g, gh = torch.randn_like(y), torch.randn_like(last)
+        loss = (y * g).sum() + (last * gh).sum() + ((cells * gh.flip(0)).sum() if cells is not None else 0)
+        loss.backward()
+        tensors |= {f"{name}.x": x, f"{name}.h": h, f"{name}.g": g, f"{name}.gh": gh, f"{name}.y": y, f"{name}.last": last,
+                    f"{name}.dx": x.grad, f"{name}.dh": h.grad}
+        if cells is not None:
+            tensors |= {f"{name}.c": c, f"{name}.cells": cells, f"{name}.dc": c.grad}
+        tensors |= states(model, f"{name}.before") | gradients(model, f"{name}.gradient")
+    save("recurrent", tensors)
 
-# Weights under parametrizations.
 
-tensors = {}
-for name, layer, shape in [("weight.linear", nn.Linear(4, 3), (5, 4)), ("weight.conv", nn.Conv2d(2, 3, 3), (2, 2, 5, 5)),
-                           ("spectral.linear", nn.Linear(4, 3), (5, 4)),
-                           ("spectral.conv", nn.Conv1d(2, 3, 3), (2, 2, 6))]:
-    wrap = parametrizations.weight_norm if name.startswith("weight") else parametrizations.spectral_norm
-    layer = wrap(layer)
-    x = torch.randn(shape)
-    if name.startswith("weight"):
-        with torch.no_grad():
-            layer.parametrizations.weight.original0.mul_(1.5)
-    tensors |= states(layer, f"{name}.before")
-    y = layer(x)
-    g = torch.randn_like(y)
-    (y * g).sum().backward()
-    tensors |= {f"{name}.x": x, f"{name}.g": g, f"{name}.y": y}
-    tensors |= states(layer, f"{name}.after") | gradients(layer, f"{name}.gradient")
-    layer.eval()
-    tensors[f"{name}.inference"] = layer(x)
-save("weights", tensors)
+def write_weights():
+    tensors = {}
+    for name, layer, shape in [("weight.linear", nn.Linear(4, 3), (5, 4)), ("weight.conv", nn.Conv2d(2, 3, 3), (2, 2, 5, 5)),
+                               ("spectral.linear", nn.Linear(4, 3), (5, 4)),
+                               ("spectral.conv", nn.Conv1d(2, 3, 3), (2, 2, 6))]:
+        wrap = parametrizations.weight_norm if name.startswith("weight") else parametrizations.spectral_norm
+        layer = wrap(layer)
+        x = torch.randn(shape)
+        if name.startswith("weight"):
+            with torch.no_grad():
+                layer.parametrizations.weight.original0.mul_(1.5)
+        tensors |= states(layer, f"{name}.before")
+        y = layer(x)
+        g = torch.randn_like(y)
+        (y * g).sum().backward()
+        tensors |= {f"{name}.x": x, f"{name}.g": g, f"{name}.y": y}
+        tensors |= states(layer, f"{name}.after") | gradients(layer, f"{name}.gradient")
+        layer.eval()
+        tensors[f"{name}.inference"] = layer(x)
+    save("weights", tensors)
 
 
 # Spectral convolutions: the low modes of real transforms, one block of weights for each choice of signs.
@@ -179,19 +178,20 @@ def spectral(x, weights, modes):
     return torch.fft.irfftn(result, s=x.shape[2:], dim=dims)
 
 
-tensors = {}
-for name, extents, modes in [("1", (10,), (6,)), ("2", (8, 6), (3, 4)), ("3", (6, 4, 5), (2, 2, 3))]:
-    x = torch.randn(2, 3, *extents, requires_grad=True)
-    weights = [torch.randn(3, 2, *modes, dtype=torch.complex128, requires_grad=True)
-               for _ in range(2 ** (len(modes) - 1))]
-    y = spectral(x, weights, modes)
-    g = torch.randn_like(y)
-    (y * g).sum().backward()
-    tensors |= {f"{name}.x": x, f"{name}.g": g, f"{name}.y": y, f"{name}.dx": x.grad}
-    for index, weight in enumerate(weights):
-        tensors[f"{name}.before.weights{index + 1}"] = torch.view_as_real(weight)
-        tensors[f"{name}.gradient.weights{index + 1}"] = torch.view_as_real(weight.grad)
-save("spectral", tensors)
+def write_spectral():
+    tensors = {}
+    for name, extents, modes in [("1", (10,), (6,)), ("2", (8, 6), (3, 4)), ("3", (6, 4, 5), (2, 2, 3))]:
+        x = torch.randn(2, 3, *extents, requires_grad=True)
+        weights = [torch.randn(3, 2, *modes, dtype=torch.complex128, requires_grad=True)
+                   for _ in range(2 ** (len(modes) - 1))]
+        y = spectral(x, weights, modes)
+        g = torch.randn_like(y)
+        (y * g).sum().backward()
+        tensors |= {f"{name}.x": x, f"{name}.g": g, f"{name}.y": y, f"{name}.dx": x.grad}
+        for index, weight in enumerate(weights):
+            tensors[f"{name}.before.weights{index + 1}"] = torch.view_as_real(weight)
+            tensors[f"{name}.gradient.weights{index + 1}"] = torch.view_as_real(weight.grad)
+    save("spectral", tensors)
 
 
 # The U-Net of DDPM.
@@ -311,7 +311,7 @@ class UNet(nn.Module):
         return self.conv_out(F.silu(self.norm_out(h)))
 
 
-if __name__ == "__main__":
+def write_unets():
     for dimensions, extents in [(2, (4, 8)), (3, (2, 4, 2))]:
         model = UNet(2, 1, 4, (1, 2) if dimensions == 2 else (1, 1), 1, 2, dimensions)
         randomize(model)
@@ -325,3 +325,10 @@ if __name__ == "__main__":
         for name, parameter in model.named_parameters():
             tensors[f"gradient.{name}"] = torch.stack([(parameter.grad * parameter.detach()).sum(), parameter.grad.norm()])
         save(f"unet{dimensions}", tensors)
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    for write in (write_resnets, write_normalization, write_recurrent, write_weights, write_spectral, write_unets):
+        write()

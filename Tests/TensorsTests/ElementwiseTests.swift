@@ -99,6 +99,52 @@ import Testing
     }
   }
 
+  /// Arguments of every exponent, and lengths that end inside a vector.
+  @Test(arguments: 0..<4 as Range<UInt64>)
+  func singlePrecisionFunctionsAreWithinTheirBound(seed: UInt64) {
+    var generator = TestGenerator(seed: seed)
+    let count = 50_001 + Int(seed) * 5
+    let exponents: Tensor<Double> = generator.tensor([count]) * 24
+    let signs: Tensor<Double> = generator.tensor([count])
+    let x = Tensor<Float>(exponents.exp2().copyingSign(of: signs))
+    let wide = Tensor<Double>(x)
+    let small = (x .> -87).select(x, Tensor(-1))
+    let y = Tensor<Float>(signs * 100 / (wide.absolute().log2().absolute() + 1e-3))
+    let power = Tensor<Double>(x.absolute()).power(Tensor<Double>(y))
+    let pairs: [(String, Tensor<Float>, Tensor<Double>)] = [
+      ("tanh", x.tanh(), wide.tanh()), ("erf", x.erf(), wide.erf()),
+      ("sigmoid", small.sigmoid(), Tensor<Double>(small).sigmoid()), ("power", x.absolute().power(y), power),
+    ]
+    for (name, ours, wanted) in pairs {
+      let error = ((Tensor<Double>(ours) - wanted) / wanted.absolute()).largestMagnitude
+      #expect(error < 1e-7, "\(name), seed \(seed): \(error)")
+    }
+    // The same elements elsewhere in a vector.
+    #expect(x[3..<100].tanh() == x.tanh()[3..<100])
+    #expect(x.absolute()[5..<90].power(y[5..<90]) == x.absolute().power(y)[5..<90])
+  }
+
+  @Test func singlePrecisionFunctionsAtTheEdges() {
+    let infinity = Float.infinity
+    let least = Float.leastNonzeroMagnitude
+    let x = Tensor<Float>([0, -0.0, infinity, -infinity, .nan, least, -least, 1e38, -1e38, 9.2, -104, -88])
+    let tanh = x.tanh().scalars
+    #expect(tanh[0].sign == .plus && tanh[1].sign == .minus && tanh[4].isNaN)
+    #expect(Array(tanh[5...9]) == [least, -least, 1, -1, 1] && tanh[2] == 1 && tanh[3] == -1)
+    let erf = x.erf().scalars
+    #expect(erf[1].sign == .minus && erf[4].isNaN && Array(erf[2...3]) == [1, -1] && erf[7] == 1 && erf[9] == 1)
+    let sigmoid = x.sigmoid().scalars
+    #expect(Array(sigmoid[0...3]) == [0.5, 0.5, 1, 0] && sigmoid[4].isNaN && sigmoid[8] == 0 && sigmoid[10] == 0)
+    #expect(abs(Double(sigmoid[11]) - 6.0546e-39) < 1e-43)
+    let bases = Tensor<Float>([-2, -2, -2, 0, 0, -0.0, infinity, -infinity, .nan, 1, -1, 9 * least, 2, 2, -8, .nan])
+    let powers = Tensor<Float>([3, 2, 0.5, 2, -1, -1, -1, 3, 0, .nan, infinity, 0.5, 200, -200, -3, 1])
+    let values = bases.power(powers).scalars
+    for (i, value) in values.enumerated() {
+      let wanted = Float(pow(Double(bases[at: i]), Double(powers[at: i])))
+      #expect(value == wanted || value.isNaN && wanted.isNaN, "\(bases[at: i]) to \(powers[at: i]): \(value)")
+    }
+  }
+
   @Test func integersWrapAndDivideTowardsZero() {
     let x = Tensor<Int>([7, -7, .max])
     #expect((x / 2).scalars == [3, -3, .max / 2])
@@ -112,6 +158,9 @@ import Testing
   @Test func conversionsClampAndRoundToNearest() {
     #expect(Tensor<Int>(Tensor<Double>([1.9, -1.9, .nan, 1e30, -1e30])).scalars == [1, -1, 0, .max, .min])
     #expect(Tensor<UInt8>(Tensor<Int>([300, -4, 17])).scalars == [255, 0, 17])
+    // Beyond the precision of a Double, and more than a block.
+    #expect(Tensor<UInt64>(Tensor<Int>([.max, .max - 1])).scalars == [UInt64(Int.max), UInt64(Int.max - 1)])
+    #expect(Tensor<Int32>(Tensor<Int>(0..<5_000)).sum().scalar == 12_497_500)
     #expect(Tensor<Float>(Tensor<Double>([0.1])).scalars == [0.1])
     #expect(Tensor<Double>(Tensor<Float>([0.1])).scalars == [Double(Float(0.1))])
     #expect(Tensor<Int>(Tensor<Bool>([true, false])).scalars == [1, 0])

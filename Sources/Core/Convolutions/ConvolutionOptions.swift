@@ -20,25 +20,33 @@ public struct ConvolutionOptions: Sendable, Hashable {
   public var dilation: [Int]
   /// Parts that the channels fall into; each has filters of its own.
   public var groups: Int
+  /// Whether single precision keeps to plain sums. Otherwise 3x3 filters of stride one over many channels go by
+  /// Winograd's method: twice as fast, with errors of about 1e-5 of the largest numbers instead of 1e-6.
+  ///
+  /// Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, F(4x4, 3x3).
+  public var isExact: Bool
 
   public init(
-    stride: some PerAxis = 1, padding: some PerAxis = 0, dilation: some PerAxis = 1, groups: Int = 1
+    stride: some PerAxis = 1, padding: some PerAxis = 0, dilation: some PerAxis = 1, groups: Int = 1,
+    isExact: Bool = false
   ) {
     self.stride = stride.perAxis
     self.padding = padding.perAxis
     self.dilation = dilation.perAxis
     self.groups = groups
+    self.isExact = isExact
   }
 
   /// Padding with which a convolution of stride one keeps the extents; the odd zero of an even kernel goes behind.
   public static func same(
-    kernel: some PerAxis, dilation: some PerAxis = 1, groups: Int = 1
+    kernel: some PerAxis, dilation: some PerAxis = 1, groups: Int = 1, isExact: Bool = false
   ) -> ConvolutionOptions {
     let kernel = kernel.perAxis
     let dilation = dilation.perAxis
     let axes = max(kernel.count, dilation.count)
     let totals = zip(spread(kernel, axes, "kernel"), spread(dilation, axes, "dilation")).map { ($0 - 1) * $1 }
-    var options = ConvolutionOptions(padding: totals.map { $0 / 2 }, dilation: dilation, groups: groups)
+    var options = ConvolutionOptions(
+      padding: totals.map { $0 / 2 }, dilation: dilation, groups: groups, isExact: isExact)
     options.paddingBehind = totals.map { $0 - $0 / 2 }
     return options
   }

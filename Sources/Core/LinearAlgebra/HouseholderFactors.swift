@@ -1,12 +1,7 @@
 // The reflections behind QR, before anybody asks for Q as a matrix.
 //
-// Blocks of reflections are applied at once, as I - V T Vᵀ, so that nearly all work is in matrix products, which are
-// spread over the threads by columns. How the work is cut depends on the shape alone: the result is the same on any
-// number of threads.
-//
-// Source: Schreiber and Van Loan, "A storage-efficient WY representation for products of Householder transformations",
-// SIAM J. Sci. Stat. Comput. 10 (1989); the recursion within a block: Elmroth and Gustavson, IBM J. Res. Dev. 44
-// (2000).
+// The recursion within a block: Elmroth and Gustavson, IBM J. Res. Dev. 44 (2000). How the work is cut depends on the
+// shape alone: the result is the same on any number of threads.
 
 import Tensors
 
@@ -15,22 +10,16 @@ struct HouseholderFactors<Scalar: LinearScalar> {
   let rows: Int, columns: Int
   /// R in its upper triangle; column-major, that is of shape [columns, rows].
   private let packed: Tensor<Scalar>
-  /// V, of shape [min(rows, columns), rows]: the vectors of the reflections, with their ones and zeros.
-  private let vectors: Tensor<Scalar>
-  /// T of each block, column-major, with zeros below; of shape [blocks, block, block].
-  private let triangles: Tensor<Scalar>
-  private let block: Int
+  /// Q.
+  private let reflections: Reflections<Scalar>
   /// Column j of A P is column `permutation[j]` of A.
   let permutation: [Int]
-
-  /// How many reflections there are.
-  private var count: Int { vectors.rows }
 
   /// Factors a finite matrix.
   init(_ matrix: Tensor<Scalar>, pivoting: Bool = false) {
     let (m, n) = (matrix.rows, matrix.columns)
     let k = min(m, n)
-    let block = k <= 128 ? 32 : 64
+    let block = Reflections<Scalar>.block(k)
     var packed = matrix.transposed
     var vectors = Tensor<Scalar>.zeros([k, m])
     var triangles = Tensor<Scalar>.zeros([(k + block - 1) / block, block, block])
@@ -47,8 +36,8 @@ struct HouseholderFactors<Scalar: LinearScalar> {
         }
       }
     }
-    (rows, columns, self.block) = (m, n, block)
-    (self.packed, self.vectors, self.triangles, permutation) = (packed, vectors, triangles, pivots.map { Int($0) - 1 })
+    (rows, columns, self.packed, permutation) = (m, n, packed, pivots.map { Int($0) - 1 })
+    reflections = Reflections(vectors: vectors, triangles: triangles)
   }
 
   /// The first `count` rows of R, of shape [count, columns].
@@ -68,67 +57,15 @@ struct HouseholderFactors<Scalar: LinearScalar> {
   func orthogonalTransposed(columns wanted: Int) -> Tensor<Scalar> {
     var q = Tensor<Scalar>.identity(wanted, columns: rows)
     // A reflection that starts below row j leaves column j of the identity alone.
-    apply(to: &q, transposing: false, isIdentity: true)
+    reflections.apply(to: &q, transposing: false, isIdentity: true)
     return q
   }
 
   /// Q b, or Qᵀ b when `transposing`, for the square Q and b of shape [rows, n].
   func multiply(_ b: Tensor<Scalar>, transposing: Bool) -> Tensor<Scalar> {
     var result = b.transposed
-    apply(to: &result, transposing: transposing, isIdentity: false)
+    reflections.apply(to: &result, transposing: transposing)
     return result.transposed
-  }
-
-  /// Applies Q or Qᵀ to the rows of `vectors`, of shape [n, rows].
-  private func apply(to target: inout Tensor<Scalar>, transposing: Bool, isIdentity: Bool) {
-    guard target.count > 0, count > 0 else { return }
-    let width = target.rows
-    let starts = Array(stride(from: 0, to: count, by: block))
-    target.withUnsafeMutableBuffer { target in
-      vectors.withUnsafeBuffer { vectors in
-        triangles.withUnsafeBuffer { triangles in
-          let target = target.baseAddress!
-          let vectors = vectors.baseAddress!
-          let triangles = triangles.baseAddress!
-          inGroups(width, rows: rows) { group in
-            for start in transposing ? starts : starts.reversed() where !isIdentity || start < group.upperBound {
-              let first = isIdentity ? max(start, group.lowerBound) : group.lowerBound
-              reflect(
-                target + first * rows + start, count: group.upperBound - first, length: rows - start, leading: rows,
-                vectors: vectors + start * rows + start, triangle: triangles + start * block,
-                width: min(block, count - start), leadingTriangle: block, transposing: transposing)
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-/// Runs `body` on groups of vectors, on several threads. The groups depend on the shape alone.
-private func inGroups(_ count: Int, rows: Int, _ body: (Range<Int>) -> Void) {
-  let size = count * rows < 1 << 13 ? max(count, 1) : count < 512 ? 64 : 128
-  parallelTasks((count + size - 1) / size) { i in body(i * size..<min((i + 1) * size, count)) }
-}
-
-/// Replaces `count` vectors c, which are rows of `length` numbers, by (I - V T Vᵀ) c, or by the transpose's product.
-private func reflect<Scalar: LinearScalar>(
-  _ c: UnsafeMutablePointer<Scalar>, count: Int, length: Int, leading: Int, vectors: UnsafePointer<Scalar>,
-  triangle: UnsafePointer<Scalar>, width: Int, leadingTriangle: Int, transposing: Bool
-) {
-  guard count > 0 else { return }
-  withUnsafeTemporaryAllocation(of: Scalar.self, capacity: 2 * count * width) { work in
-    let products = work.baseAddress!
-    let scaled = products + count * width
-    Scalar.multiply(
-      transposingA: false, transposingB: true, rows: count, columns: width, inner: length, alpha: 1, c,
-      leadingA: leading, vectors, leadingB: leading, beta: 0, products, leadingC: width)
-    Scalar.multiply(
-      transposingA: false, transposingB: transposing, rows: count, columns: width, inner: width, alpha: 1, products,
-      leadingA: width, triangle, leadingB: leadingTriangle, beta: 0, scaled, leadingC: width)
-    Scalar.multiply(
-      transposingA: false, transposingB: false, rows: count, columns: length, inner: width, alpha: -1, scaled,
-      leadingA: width, vectors, leadingB: leading, beta: 1, c, leadingC: leading)
   }
 }
 

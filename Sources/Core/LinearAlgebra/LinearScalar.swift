@@ -2,7 +2,7 @@ public import BLAS
 public import Tensors
 
 /// A scalar of matrices that can be factored: `Float` or `Double`.
-public protocol LinearScalar: RealScalar, SpectralKernels {}
+public protocol LinearScalar: RealScalar, SpectralKernels, ReductionKernels {}
 
 extension Float: LinearScalar {}
 extension Double: LinearScalar {}

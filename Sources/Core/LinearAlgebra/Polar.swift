@@ -151,7 +151,7 @@ public struct NewtonSchulz: Sendable, Hashable {
   /// The matrix with its singular values pushed towards one, of the same shape [m, n].
   ///
   /// Made of differentiable products. The zero matrix stays zero; numbers that are not finite stay so.
-  /// - Complexity: three products of an m × n matrix with a square one of min(m, n), a step.
+  /// - Complexity: one and a half products of the m × n matrix with a square one of min(m, n) = k, and k³ more, a step.
   public func orthogonalize<Scalar: RealScalar>(_ matrix: Tensor<Scalar>) -> Tensor<Scalar> {
     let isTall = matrix.rows > matrix.columns
     let wide = isTall ? matrix.transposed : matrix
@@ -161,9 +161,11 @@ public struct NewtonSchulz: Sendable, Hashable {
   }
 
   private static func apply<Scalar: RealScalar>(_ step: Step, to x: Tensor<Scalar>) -> Tensor<Scalar> {
+    // Gram is symmetric, so its square costs half a product; a X is part of the last product, by the diagonal.
     let gram = x.multipliedByOwnTranspose()
-    let polynomial = gram * Scalar(step.b) + gram.matmul(gram) * Scalar(step.c)
-    return x * Scalar(step.a) + polynomial.matmul(x)
+    let identity = Tensor<Scalar>.identity(gram.rows) * Scalar(step.a)
+    let polynomial = gram.multipliedByOwnTranspose() * Scalar(step.c) + gram * Scalar(step.b) + identity
+    return polynomial.matmul(x)
   }
 
   /// The polar factor by convergent steps, until max |X Xᵀ - I| is at most `tolerance`.

@@ -38,6 +38,12 @@ public struct SingularValueDecomposition<Scalar: LinearScalar>: Sendable {
       self = try Self.ofElongated(work)
       return
     }
+    if basis == .thin || m == n, var large = decomposeLargeSingular(work) {
+      let signs = large.right.withUnsafeMutableBuffer { standardizeSigns($0.baseAddress!, count: k, length: n) }
+      if signs.contains(-1) { large.left *= Tensor(signs).expanded(axis: 1) }
+      (left, values, right) = (large.left.transposed, large.values, large.right.transposed)
+      return
+    }
     let leftCount = basis == .full ? m : k
     let rightCount = basis == .full ? n : k
     guard k > 0 else {

@@ -21,6 +21,12 @@ public struct SymmetricEigendecomposition<Scalar: LinearScalar>: Sendable {
   /// - Complexity: O(n³) time; O(n²) memory.
   public init(of matrix: Tensor<Scalar>) throws {
     var work = try matrix.withoutDerivative.validSymmetric()
+    if var large = decomposeLargeSymmetric(work) {
+      let size = large.vectors.rows
+      large.vectors.withUnsafeMutableBuffer { _ = standardizeSigns($0.baseAddress!, count: size, length: size) }
+      self.init(values: large.values, vectors: large.vectors.transposed, of: matrix)
+      return
+    }
     let values = try iterate(&work, replacingByVectors: true)
     // The eigenvectors arrive as rows.
     self.init(values: values, vectors: work.transposed, of: matrix)

@@ -76,6 +76,12 @@ public func customDerivatives<A: TensorScalar, R: TensorScalar>(
   return recordAll(tape, arguments, values, pullback, perExamplePullback)
 }
 
+extension Tensor {
+  /// Whether this is a parameter, or computed from parameters alone, whose gradients `perExampleGradients` keeps apart
+  /// by example: an operation with a fused rule may then take its definition in tensor operations instead.
+  public var isPerExampleParameter: Bool { trace?.isParameter == true }
+}
+
 private func recordAll<A: TensorScalar, R: TensorScalar>(
   _ tape: Tape, _ arguments: [Tensor<A>], _ values: [Tensor<R>], _ pullback: @escaping Pullback<A, R>,
   _ perExamplePullback: Pullback<A, R>?

@@ -3,7 +3,7 @@
 extension Tensor where Scalar: NumericScalar {
   /// `operation` on two tensors whose shapes broadcast; no derivative is recorded.
   static func apply(_ operation: BinaryOperation, _ a: Tensor, _ b: Tensor) -> Tensor {
-    combine(a, b, name: "\(operation)") { a, strideA, b, strideB, result, count in
+    combine(a, b, name: "\(operation)", grain: operation.grain) { a, strideA, b, strideB, result, count in
       Scalar.apply(operation, a, strideA: strideA, b, strideB: strideB, result, count: count)
     }
   }
@@ -14,7 +14,7 @@ extension Tensor where Scalar: NumericScalar {
     let from = Foreign(source.base)
     let to = Foreign(result.base)
     withExtendedLifetime((source.storage, result.storage)) {
-      parallelRanges(count, grain: 1 << 13) { range in
+      parallelRanges(count, grain: operation.grain) { range in
         Scalar.apply(
           operation, from.pointer + range.lowerBound, strideA: 1, to.mutable + range.lowerBound, count: range.count)
       }
@@ -23,14 +23,27 @@ extension Tensor where Scalar: NumericScalar {
   }
 }
 
+extension UnaryOperation {
+  /// Elements that take a microsecond or so.
+  fileprivate var grain: Int { (Self.cbrt.rawValue...Self.softplus.rawValue).contains(rawValue) ? 1 << 12 : 1 << 13 }
+}
+
+extension BinaryOperation {
+  fileprivate var grain: Int {
+    switch self {
+    case .power, .atan2, .hypot, .modulo: 1 << 12
+    default: 1 << 14
+    }
+  }
+}
+
 /// A loop over two strided runs into a dense one.
 typealias PairLoop<A, R> = (UnsafePointer<A>, Int, UnsafePointer<A>, Int, UnsafeMutablePointer<R>, Int) -> Void
 
 /// Walks two tensors over their common shape; runs of equal, dense or single-number operands take one call.
 func combine<A: TensorScalar, R: TensorScalar>(
-  _ a: Tensor<A>, _ b: Tensor<A>, name: @autoclosure () -> String, _ loop: PairLoop<A, R>
+  _ a: Tensor<A>, _ b: Tensor<A>, name: @autoclosure () -> String, grain: Int = 1 << 14, _ loop: PairLoop<A, R>
 ) -> Tensor<R> {
-  let grain = 1 << 14
   if a.isDense && b.isDense
     && (a.shape == b.shape || (b.count == 1 && b.rank <= a.rank) || (a.count == 1 && a.rank <= b.rank))
   {
@@ -60,7 +73,7 @@ func combine<A: TensorScalar, R: TensorScalar>(
   let walk = StridedWalk(shape: shape, strides: [a.strides, b.strides])
   if walk.innerCount < 32 && walk.outerCount > 32 {
     // Short runs would be all overhead: lay the operands out first.
-    return combine(a.copiedUnlessDense, b.copiedUnlessDense, name: name(), loop)
+    return combine(a.copiedUnlessDense, b.copiedUnlessDense, name: name(), grain: grain, loop)
   }
   let result = Tensor<R>(uninitializedShape: shape)
   guard result.count > 0 else { return result }
@@ -409,11 +422,7 @@ extension Tensor where Scalar: NumericScalar {
       self = same
       return
     }
-    self.init(uninitializedShape: other.shape) { buffer in
-      other.withUnsafeBuffer { source in
-        for i in source.indices { buffer[i] = Scalar(clamping: source[i].asDouble) }
-      }
-    }
+    self = converted(other, by: Other.widen, Scalar.clamp)
   }
 
   /// Ones where the mask holds, zeros elsewhere.
@@ -421,6 +430,37 @@ extension Tensor where Scalar: NumericScalar {
     self.init(uninitializedShape: mask.shape) { buffer in
       mask.withUnsafeBuffer { source in
         for i in source.indices { buffer[i] = source[i] ? 1 : 0 }
+      }
+    }
+  }
+}
+
+extension Tensor where Scalar: IntegerScalar {
+  /// The nearest integers of another type.
+  public init<Other: IntegerScalar>(_ other: Tensor<Other>) {
+    if let same = other as? Tensor<Scalar> {
+      self = same
+      return
+    }
+    self = converted(other, by: Other.widen, Scalar.clamp)
+  }
+}
+
+/// By way of a type that holds the values of both, a block at a time: a loop over two generic types is slow.
+private func converted<From: TensorScalar, Middle: NumericScalar, To: TensorScalar>(
+  _ source: Tensor<From>, by widen: (UnsafePointer<From>, UnsafeMutablePointer<Middle>, Int) -> Void,
+  _ narrow: (UnsafePointer<Middle>, UnsafeMutablePointer<To>, Int) -> Void
+) -> Tensor<To> {
+  let block = 1_024
+  return Tensor<To>(uninitializedShape: source.shape) { result in
+    source.withUnsafeBuffer { source in
+      guard let from = source.baseAddress, let to = result.baseAddress else { return }
+      withUnsafeTemporaryAllocation(of: Middle.self, capacity: block) { middle in
+        for start in stride(from: 0, to: source.count, by: block) {
+          let count = min(block, source.count - start)
+          widen(from + start, middle.baseAddress!, count)
+          narrow(middle.baseAddress!, to + start, count)
+        }
       }
     }
   }

@@ -109,9 +109,23 @@ extension Tensor where Scalar: RealScalar {
           from.pointer + next * rowStride, leadingB: a.leading, beta: 0, to.mutable + start * size + next,
           leadingC: size)
       }
-      for i in 0..<size { for j in 0..<i { buffer[i * size + j] = buffer[j * size + i] } }
+      Tensor.mirrorUpperTriangle(buffer.baseAddress!, size: size)
     }
     return result
+  }
+
+  /// Copies what is above the diagonal of a square matrix below it, in tiles of a cache line's width.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func mirrorUpperTriangle(_ a: UnsafeMutablePointer<Scalar>, size: Int) {
+    let tile = 16
+    for top in stride(from: 0, to: size, by: tile) {
+      for left in stride(from: 0, through: top, by: tile) {
+        for i in top..<min(top + tile, size) {
+          for j in left..<max(left, min(left + tile, i)) { a[i * size + j] = a[j * size + i] }
+        }
+      }
+    }
   }
 
   // MARK: Kernel calls

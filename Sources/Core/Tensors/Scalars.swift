@@ -60,6 +60,9 @@ public protocol NumericScalar: TensorScalar, Numeric, Comparable {
   /// Nearest value of this type; fractions are cut towards zero, values out of range are clamped.
   init(clamping value: Double)
   var asDouble: Double { get }
+  /// The same, of whole rows.
+  static func clamp(_ a: UnsafePointer<Double>, _ result: UnsafeMutablePointer<Self>, count: Int)
+  static func widen(_ a: UnsafePointer<Self>, _ result: UnsafeMutablePointer<Double>, count: Int)
 }
 
 /// A floating-point scalar: `Float` or `Double`.
@@ -128,6 +131,13 @@ extension RealScalar {
 
 extension NumericScalar {
   public static var blank: Self { 0 }
+
+  public static func clamp(_ a: UnsafePointer<Double>, _ result: UnsafeMutablePointer<Self>, count: Int) {
+    for i in 0..<count { result[i] = Self(clamping: a[i]) }
+  }
+  public static func widen(_ a: UnsafePointer<Self>, _ result: UnsafeMutablePointer<Double>, count: Int) {
+    for i in 0..<count { result[i] = a[i].asDouble }
+  }
 }
 
 extension Bool: TensorScalar {
@@ -137,7 +147,11 @@ extension Bool: TensorScalar {
 }
 
 /// An integer scalar: indices, labels, counts. Arithmetic wraps around on overflow, as it does in NumPy.
-public protocol IntegerScalar: NumericScalar, FixedWidthInteger {}
+public protocol IntegerScalar: NumericScalar, FixedWidthInteger {
+  /// The nearest values of the other type, whole rows at a time.
+  static func clamp(_ a: UnsafePointer<Int>, _ result: UnsafeMutablePointer<Self>, count: Int)
+  static func widen(_ a: UnsafePointer<Self>, _ result: UnsafeMutablePointer<Int>, count: Int)
+}
 
 extension Int: IntegerScalar { public static var name: String { "Int" } }
 extension Int32: IntegerScalar { public static var name: String { "Int32" } }
@@ -149,6 +163,13 @@ extension UInt32: IntegerScalar { public static var name: String { "UInt32" } }
 extension UInt64: IntegerScalar { public static var name: String { "UInt64" } }
 
 extension IntegerScalar {
+  public static func clamp(_ a: UnsafePointer<Int>, _ result: UnsafeMutablePointer<Self>, count: Int) {
+    for i in 0..<count { result[i] = Self(clamping: a[i]) }
+  }
+  public static func widen(_ a: UnsafePointer<Self>, _ result: UnsafeMutablePointer<Int>, count: Int) {
+    for i in 0..<count { result[i] = Int(clamping: a[i]) }
+  }
+
   public func formatted(digits: Int) -> String { "\(self)" }
   public var asDouble: Double { Double(self) }
 

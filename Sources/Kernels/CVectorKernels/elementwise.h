@@ -6,6 +6,9 @@
 #include "CVectorKernels.h"
 #include "dispatch.h"
 #include "functions_single.h"
+#if NARROW
+#include "functions_wide.h"
+#endif
 
 enum { block = 512 };
 
@@ -116,6 +119,10 @@ static void S(run)(S(unary_loop) loop, bool long_function, const T *a, T *result
 void S(apus_unary)(apus_unary op, const T *a, ptrdiff_t stride_a, T *result, size_t count) {
   S(unary_loop) loop = S(unary_loops)[op];
   bool long_function = op >= APUS_CBRT && op <= APUS_SOFTPLUS;
+#if NARROW && APUS_HAS_WIDE
+  S(unary_loop) wide = wide_unary_loop(op);
+  if (wide) loop = wide, long_function = false;
+#endif
   if (stride_a == 1) return S(run)(loop, long_function, a, result, count);
   if (count == 0) return;
   if (stride_a == 0) {
@@ -227,6 +234,9 @@ BINARY_WITHIN(remainder_loop, common_remainder_loop, beyond_quotient, S(library_
 static void S(power_loop)(const T *a, bool scalar_a, const T *b, bool scalar_b, T *result, size_t count) {
   if (scalar_b && *b == 2) return S(square_loop)(a, result, count);
   if (scalar_b && *b == -1) return S(reciprocal_loop)(a, result, count);
+#if NARROW && APUS_HAS_WIDE
+  if (has_wide_vectors()) return pow_wide_loop(a, scalar_a, b, scalar_b, result, count);
+#endif
   S(general_power_loop)(a, scalar_a, b, scalar_b, result, count);
 }
 

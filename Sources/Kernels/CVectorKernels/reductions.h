@@ -82,6 +82,20 @@ APUS_INLINE void S(add_terms)(apus_reduction op, S(doubles) *sum, const S(vector
   }
 }
 
+// The last `rest` < lanes elements before `end`, in the upper lanes, and zeros in the others.
+APUS_INLINE void S(load_last)(S(vector) *x, const T *end, size_t rest) {
+  S(whole) lane;
+  for (int i = 0; i < lanes; i++) lane[i] = i;
+  S(load)(x, end - lanes);
+  *x = (S(vector))((S(whole))*x & (lane >= (INTEGER)(lanes - rest)));
+}
+
+// What is left of `count` elements behind the first `i`.
+APUS_INLINE void S(load_rest)(S(vector) *x, const T *a, size_t i, size_t count) {
+  if (i > 0) S(load_last)(x, a + count, count - i);
+  else S(load_part)(x, a, count, 0);
+}
+
 APUS_INLINE double S(sum_terms)(apus_reduction op, const T *a, size_t count) {
   S(doubles) sum = {0};
   S(vector) x;
@@ -91,7 +105,7 @@ APUS_INLINE double S(sum_terms)(apus_reduction op, const T *a, size_t count) {
     S(add_terms)(op, &sum, &x);
   }
   if (i < count) {
-    S(load_part)(&x, a + i, count - i, 0);
+    S(load_rest)(&x, a, i, count);
     S(add_terms)(op, &sum, &x);
   }
   return S(add_lanes)(&sum);
@@ -102,6 +116,31 @@ APUS_CLONES static double S(block_sum)(apus_reduction op, const T *a, size_t cou
   if (op == APUS_SUM_OF_ABSOLUTES) return S(sum_terms)(APUS_SUM_OF_ABSOLUTES, a, count);
   return S(sum_terms)(APUS_SUM, a, count);
 }
+
+#if NARROW && defined(__x86_64__) && defined(__ELF__) && !defined(APUS_PLAIN)
+// The sum, the same to the last bit. Conversions to f64 share their units with additions, but not with fused
+// multiplications by one, which do the same. (The compiler must not know that it is a one.)
+__attribute__((target("arch=x86-64-v4"))) static double wide_block_sum(const float *a, size_t count) {
+  double unit = 1;
+  __asm__("" : "+x"(unit));
+  S(doubles) sum = {0}, one = unit + sum;
+  S(vector) x;
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    S(load)(&x, a + i);
+    sum = __builtin_elementwise_fma(__builtin_convertvector(x, S(doubles)), one, sum);
+  }
+  if (i < count) {
+    S(load_rest)(&x, a, i, count);
+    sum += __builtin_convertvector(x, S(doubles));
+  }
+  return S(add_lanes)(&sum);
+}
+#define HAS_WIDE_SUM __builtin_cpu_supports("x86-64-v4")
+#else
+#define HAS_WIDE_SUM false
+#define wide_block_sum(a, count) 0
+#endif
 
 APUS_CLONES static double S(block_dot)(const T *a, const T *b, size_t count) {
   S(doubles) sum = {0};
@@ -148,7 +187,7 @@ static double S(sum)(apus_reduction op, const T *a, ptrdiff_t stride, size_t cou
   for (size_t start = 0; start < count; start += block) {
     size_t length = count - start < block ? count - start : block;
     const T *x = S(dense)(a + (ptrdiff_t)start * stride, stride, buffer, length);
-    S(add_block)(&total, S(block_sum)(op, x, length));
+    S(add_block)(&total, op == APUS_SUM && HAS_WIDE_SUM ? wide_block_sum(x, length) : S(block_sum)(op, x, length));
   }
   return S(value)(total);
 }
@@ -317,7 +356,7 @@ static double S(sum_exp)(const T *a, ptrdiff_t stride, T offset, T *result, size
     const T *x = S(dense)(a + (ptrdiff_t)start * stride, stride, buffer, length);
     T *y = result ? result + start : buffer;
     S(exp_less)(x, offset, y, length);
-    S(add_block)(&total, S(block_sum)(APUS_SUM, y, length));
+    S(add_block)(&total, HAS_WIDE_SUM ? wide_block_sum(y, length) : S(block_sum)(APUS_SUM, y, length));
   }
   return S(value)(total);
 }
@@ -346,7 +385,31 @@ void S(apus_log_softmax)(const T *a, ptrdiff_t stride, T *result, size_t count) 
 
 // MARK: Running totals
 
+// Sums of the elements up to each, eight at a time, in f64: within the eight by doubling steps, then on top of the total
+// so far. One addition an eight waits for the one before.
+APUS_CLONES static void S(cumulative_sum)(const T *a, T *result, size_t count) {
+  enum { width = 8 };
+  typedef double eight __attribute__((vector_size(width * sizeof(double))));
+  typedef T narrow __attribute__((vector_size(width * sizeof(T))));
+  eight total = {0}, none = {0};
+  for (size_t i = 0; i < count; i += width) {
+    size_t length = count - i < width ? count - i : width;
+    T values[width] = {0};
+    narrow row;
+    if (length == width) memcpy(&row, a + i, sizeof row);
+    else memcpy(values, a + i, length * sizeof(T)), memcpy(&row, values, sizeof row);
+    eight x = __builtin_convertvector(row, eight);
+    x += __builtin_shufflevector(none, x, 0, 8, 9, 10, 11, 12, 13, 14);
+    x += __builtin_shufflevector(none, x, 0, 1, 8, 9, 10, 11, 12, 13);
+    x += __builtin_shufflevector(none, x, 0, 1, 2, 3, 8, 9, 10, 11);
+    row = __builtin_convertvector(x + total, narrow);
+    total += __builtin_shufflevector(x, x, 7, 7, 7, 7, 7, 7, 7, 7);
+    memcpy(result + i, &row, length * sizeof(T));
+  }
+}
+
 void S(apus_cumulative)(apus_reduction op, const T *a, ptrdiff_t stride, T *result, size_t count) {
+  if (op == APUS_SUM && stride == 1) return S(cumulative_sum)(a, result, count);
   double total = op == APUS_PRODUCT ? 1 : 0;
   T best = op == APUS_SMALLEST ? (T)INFINITY : (T)-INFINITY;
 #define EACH(statement)                                                                                               \

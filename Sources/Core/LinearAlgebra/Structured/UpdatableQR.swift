@@ -1,6 +1,6 @@
 public import Tensors
 
-/// A = Q R of a matrix with at least as many rows as columns, whose columns come and go.
+/// A = Q R of a matrix with at least as many rows as columns, whose columns and rows come and go.
 public struct UpdatableQR<Scalar: LinearScalar>: Sendable {
   /// Qᵀ, of shape [n, m]: orthonormal rows.
   private var basis: Tensor<Scalar>
@@ -49,6 +49,46 @@ public struct UpdatableQR<Scalar: LinearScalar>: Sendable {
     upper = .concatenated([upper[.all, 0..<index], upper[.all, (index + 1)..<n]], axis: 1)
     rotate(pairs: stride(from: index, to: n - 1, by: 1), column: { $0 }, from: { $0 })
     shorten(to: n - 1)
+  }
+
+  /// Puts a row of shape [n] before row `index`.
+  ///
+  /// - Throws: `InvalidArgument` for a wrong shape or numbers that are not finite.
+  /// - Complexity: O(m n) time.
+  /// - Source: Golub and Van Loan, "Matrix computations", 4th edition, section 6.5.3.
+  public mutating func insertRow(_ row: Tensor<Scalar>, at index: Int) throws {
+    let (n, m) = (basis.rows, basis.columns)
+    precondition(0 <= index && index <= m, "row \(index) of \(m)")
+    try row.requireShape([n], "row")
+    // The new row on top of R, and the axis that it stands for on top of Qᵀ.
+    let widened = Tensor.concatenated([basis[.all, 0..<index], .zeros([n, 1]), basis[.all, index..<m]], axis: 1)
+    var axis = Tensor<Scalar>.zeros([1, m + 1])
+    axis[at: 0, index] = 1
+    basis = .concatenated([axis, widened], axis: 0)
+    upper = .concatenated([row.expanded(axis: 0), upper], axis: 0)
+    rotate(pairs: stride(from: 0, to: n, by: 1), column: { $0 }, from: { $0 })
+    shorten(to: n)
+  }
+
+  /// Takes row `index` out.
+  ///
+  /// - Throws: `InvalidArgument` when there are no more rows than columns.
+  /// - Complexity: O(m n) time.
+  /// - Source: Golub and Van Loan, "Matrix computations", 4th edition, section 6.5.3.
+  public mutating func removeRow(at index: Int) throws {
+    let (n, m) = (basis.rows, basis.columns)
+    precondition(0 <= index && index < m, "row \(index) of \(m)")
+    guard n < m else { throw InvalidArgument("index", found: "\(m) rows", wanted: "more rows than columns") }
+    var axis = Tensor<Scalar>.zeros([m])
+    axis[at: index] = 1
+    let coefficients = extend(by: axis)
+    // Rotations that make the first basis vector the axis; the first row of R is then the row that goes.
+    let padded = Tensor.concatenated([upper, .zeros([1, n])], axis: 0)
+    upper = .concatenated([padded, coefficients.expanded(axis: 1)], axis: 1)
+    rotate(pairs: stride(from: n - 1, through: 0, by: -1), column: { _ in n }, from: { $0 })
+    upper = upper[1..., 0..<n].dense
+    let rest = basis[1..., .all]
+    basis = .concatenated([rest[.all, 0..<index], rest[.all, (index + 1)..<m]], axis: 1)
   }
 
   /// Makes it the decomposition of A + u vᵀ, for u of shape [m] and v of shape [n].

@@ -22,6 +22,10 @@ struct GroupStatistics<Scalar: RealScalar> {
   var variance: Tensor<Scalar>
 }
 
+/// The cotangents of a normalisation's arguments from that of its value; by example, each example has its own for the
+/// weight and the bias.
+private typealias ChannelPullback<Scalar: RealScalar> = (_ g: Tensor<Scalar>, _ byExample: Bool) -> [Tensor<Scalar>?]
+
 /// A normalisation of the channels of one shape.
 struct ChannelNormalization<Scalar: RealScalar>: Sendable {
   let groups: NormalizationGroups
@@ -46,21 +50,38 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
       return (activation(value), statistics)
     }
     var statistics: GroupStatistics<Scalar>?
-    let value = customDerivatives(at: arguments) { arguments in
-      let isFirstOrder = !arguments.contains { $0.isDifferentiated }
-      let forward = isFirstOrder ? fused(arguments, kernel) : nil
-      let (value, found) = forward.map { ($0.value, $0.statistics) } ?? evaluated(arguments)
-      statistics = found
+    func rule(_ arguments: [Tensor<Scalar>]) -> (values: [Tensor<Scalar>], pullback: ChannelPullback<Scalar>) {
+      guard !arguments.contains(where: \.isDifferentiated) else {
+        let (value, found) = evaluated(arguments)
+        statistics = found
+        return ([value], { differentiated(arguments, $0, byExample: $1) })
+      }
+      let forward = fused(arguments, kernel)
+      statistics = forward.statistics
       return (
-        [value],
-        { cotangents, _ in
-          guard let g = cotangents[0] else { return arguments.map { _ in nil } }
-          if let forward, !g.isDifferentiated { return forward.pullback(g.dense) }
-          return vectorJacobianProduct(
-            at: arguments, of: { evaluated($0).value }, direction: { _ in g }
-          ).gradients
+        [forward.value],
+        { g, byExample in
+          g.isDifferentiated
+            ? differentiated(arguments, g, byExample: byExample) : forward.pullback(g.dense, byExample)
         }
       )
+    }
+    let value: [Tensor<Scalar>]
+    if case .channelsOfBatch = groups {
+      value = customDerivatives(at: arguments) { arguments in
+        let (values, pullback) = rule(arguments)
+        return (values, { g, _ in g[0].map { pullback($0, false) } ?? [] })
+      }
+    } else {
+      value = customDerivatives(
+        at: arguments,
+        perExample: { arguments in
+          let (values, pullback) = rule(arguments)
+          return (
+            values, { g, _ in g[0].map { pullback($0, false) } ?? [] },
+            { g, _ in g[0].map { pullback($0, true) } ?? [] }
+          )
+        })
     }
     guard let statistics else { preconditionFailure("a rule sets its statistics") }
     return (value[0], statistics)
@@ -88,11 +109,22 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
 
   // MARK: In tensor operations
 
+  /// The way back from the cotangent g; by example, the weight and the bias count as one for each of them.
+  private func differentiated(
+    _ arguments: [Tensor<Scalar>], _ g: Tensor<Scalar>, byExample: Bool
+  ) -> [Tensor<Scalar>?] {
+    var arguments = arguments
+    if byExample {
+      for i in 1...2 { arguments[i] = arguments[i].broadcast(to: [g.shape[0]] + arguments[i].shape) }
+    }
+    return vectorJacobianProduct(at: arguments, of: { evaluated($0).value }, direction: { _ in g }).gradients
+  }
+
   private func evaluated(
     _ arguments: [Tensor<Scalar>]
   ) -> (value: Tensor<Scalar>, statistics: GroupStatistics<Scalar>) {
     let x = arguments[0]
-    let perChannel = [1, x.shape[1]] + [Int](repeating: 1, count: x.rank - 2)
+    let perChannel = [-1, x.shape[1]] + [Int](repeating: 1, count: x.rank - 2)
     let grouped: Tensor<Scalar>
     let axes: [Int]
     switch groups {
@@ -113,7 +145,7 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
   private struct Fused {
     let value: Tensor<Scalar>
     let statistics: GroupStatistics<Scalar>
-    let pullback: (Tensor<Scalar>) -> [Tensor<Scalar>?]
+    let pullback: ChannelPullback<Scalar>
   }
 
   private func fused(_ arguments: [Tensor<Scalar>], _ activation: apus_norm_activation) -> Fused {
@@ -134,16 +166,17 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
     let moments = (0..<2 * count).map { mean[$0] }
     let statistics = GroupStatistics(
       mean: Tensor(moments[..<count].map { Scalar($0) }), variance: Tensor(moments[count...].map { Scalar($0) }))
-    return Fused(value: value, statistics: statistics) { g in
+    return Fused(value: value, statistics: statistics) { g, byExample in
       // After a rectified sum its sign is read off the value; otherwise the sign is found again from x.
       let sum = residual != nil && activation == APUS_NORM_RELU ? value : nil
-      return backward(g, x, weight, bias, sum: sum, hasResidual: residual != nil, layout, moments, activation)
+      return backward(
+        g, x, weight, bias, sum: sum, hasResidual: residual != nil, layout, moments, activation, byExample)
     }
   }
 
   private func backward(
     _ g: Tensor<Scalar>, _ x: Tensor<Scalar>, _ weight: Tensor<Scalar>, _ bias: Tensor<Scalar>, sum: Tensor<Scalar>?,
-    hasResidual: Bool, _ layout: GroupLayout, _ moments: [Double], _ activation: apus_norm_activation
+    hasResidual: Bool, _ layout: GroupLayout, _ moments: [Double], _ activation: apus_norm_activation, _ byExample: Bool
   ) -> [Tensor<Scalar>?] {
     // One pair of sums for each plane; of a batch's channel they are added up in the order of the examples.
     let planes = layout.count * layout.group.planes
@@ -168,8 +201,11 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
         run(nil)
       }
     }
-    let (dweight, dbias) = (layout.perChannel(sums[..<planes]), layout.perChannel(sums[planes...]))
-    return [dx, Tensor(dweight.map { Scalar($0) }), Tensor(dbias.map { Scalar($0) })] + (hasResidual ? [dresidual] : [])
+    let shape = byExample ? [x.shape[0], layout.channels] : [layout.channels]
+    let parameters = [sums[..<planes], sums[planes...]].map { sums in
+      Tensor(shape: shape, scalars: (byExample ? Array(sums) : layout.perChannel(sums)).map { Scalar($0) })
+    }
+    return [dx] + parameters + (hasResidual ? [dresidual] : [])
   }
 }
 

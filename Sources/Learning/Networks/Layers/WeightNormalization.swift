@@ -6,11 +6,13 @@ public import Tensors
 /// A layer with one weight that its work is linear in.
 public protocol WeightedLayer<Scalar>: Layer {
   var weight: Tensor<Scalar> { get set }
+  /// The axis of the weight along which the outputs lie.
+  var outputAxis: Int { get }
 }
 
-extension Linear: WeightedLayer {}
-extension Convolution: WeightedLayer {}
-extension TransposedConvolution: WeightedLayer {}
+extension Linear: WeightedLayer { public var outputAxis: Int { 0 } }
+extension Convolution: WeightedLayer { public var outputAxis: Int { 0 } }
+extension TransposedConvolution: WeightedLayer { public var outputAxis: Int { 1 } }
 
 /// A layer whose weight has its length and direction learned apart: g v / ‖v‖ for each slice along the first axis.
 ///
@@ -47,7 +49,7 @@ private func lengths<Scalar: RealScalar>(_ weight: Tensor<Scalar>) -> Tensor<Sca
   weight.sumOfSquares(axes: Array(1..<weight.rank), keepingAxes: true).sqrt()
 }
 
-/// A layer whose weight, as a matrix [first axis, rest], is divided by its largest singular value.
+/// A layer whose weight, as a matrix [outputs, rest], is divided by its largest singular value.
 ///
 /// The singular vectors are followed by one step of power iteration in each training pass.
 ///
@@ -63,14 +65,14 @@ public struct SpectrallyNormalized<Base: WeightedLayer>: Layer {
 
   public init(_ base: Base, random: inout RandomStream) {
     self.base = base
-    let matrix = base.weight.reshaped([base.weight.shape[0], -1])
+    let matrix = Self.matrix(of: base)
     left = random.sphere([matrix.rows])
     right = random.sphere([matrix.columns])
     (left, right) = iterated(matrix, left, right, steps: 15)
   }
 
   public func callAsFunction(_ x: Tensor<Base.Scalar>, in pass: ForwardPass) -> Tensor<Base.Scalar> {
-    let matrix = base.weight.reshaped([base.weight.shape[0], -1])
+    let matrix = Self.matrix(of: base)
     var (u, v) = (pass.current(left), pass.current(right))
     if pass.isTraining {
       (u, v) = iterated(matrix.withoutDerivative, u, v, steps: iterations)
@@ -80,6 +82,11 @@ public struct SpectrallyNormalized<Base: WeightedLayer>: Layer {
     var layer = base
     layer.weight = base.weight / u.dot(matrix.matmul(v))
     return layer(x, in: pass)
+  }
+
+  private static func matrix(of base: Base) -> Tensor<Base.Scalar> {
+    let weight = base.weight.exchangingAxes(0, base.outputAxis)
+    return weight.reshaped([weight.shape[0], -1])
   }
 
   private func iterated(

@@ -1,0 +1,74 @@
+// LAPACK's double-precision reductions. The trailing ones are the lengths of the letters, which Fortran passes last.
+
+#if canImport(Accelerate)
+  import Accelerate
+#else
+  import COpenBLAS
+#endif
+
+extension Double: ReductionKernels {
+  public static func reduceToTridiagonal(
+    size: Int, _ a: UnsafeMutablePointer<Double>, diagonal: UnsafeMutablePointer<Double>,
+    below: UnsafeMutablePointer<Double>, scales: UnsafeMutablePointer<Double>
+  ) {
+    _ = LibraryThreads.single
+    var triangle = letter("L")
+    var n = Int32(size)
+    var lda = Int32(size)
+    var info: Int32 = 0
+    withWorkspace(of: Double.self) { work, count in
+      dsytrd_(&triangle, &n, a, &lda, diagonal, below, scales, work, count, &info, 1)
+    }
+  }
+
+  public static func decomposeTridiagonal(
+    size: Int, diagonal: UnsafeMutablePointer<Double>, below: UnsafeMutablePointer<Double>,
+    vectors: UnsafeMutablePointer<Double>
+  ) -> Int {
+    _ = LibraryThreads.single
+    var job = letter("I")
+    var n = Int32(size)
+    var ldz = Int32(size)
+    var info: Int32 = 0
+    withWorkspaces(of: Double.self) { work, count, integers, integerCount in
+      dstedc_(&job, &n, diagonal, below, vectors, &ldz, work, count, integers, integerCount, &info, 1)
+    }
+    return Int(info)
+  }
+
+  public static func reduceToBidiagonal(
+    rows: Int, columns: Int, _ a: UnsafeMutablePointer<Double>, diagonal: UnsafeMutablePointer<Double>,
+    beside: UnsafeMutablePointer<Double>, leftScales: UnsafeMutablePointer<Double>,
+    rightScales: UnsafeMutablePointer<Double>
+  ) {
+    _ = LibraryThreads.single
+    var m = Int32(rows)
+    var n = Int32(columns)
+    var lda = Int32(rows)
+    var info: Int32 = 0
+    withWorkspace(of: Double.self) { work, count in
+      dgebrd_(&m, &n, a, &lda, diagonal, beside, leftScales, rightScales, work, count, &info)
+    }
+  }
+
+  public static func decomposeBidiagonal(
+    isUpper: Bool, size: Int, diagonal: UnsafeMutablePointer<Double>, beside: UnsafeMutablePointer<Double>,
+    u: UnsafeMutablePointer<Double>, leadingU: Int, transposedV: UnsafeMutablePointer<Double>
+  ) -> Int {
+    _ = LibraryThreads.single
+    var triangle = letter(isUpper ? "U" : "L")
+    var job = letter("I")
+    var n = Int32(size)
+    var ldu = Int32(leadingU)
+    var ldv = Int32(size)
+    var info: Int32 = 0
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: 3 * size * size + 4 * size) { work in
+      withUnsafeTemporaryAllocation(of: Int32.self, capacity: 8 * size) { integers in
+        dbdsdc_(
+          &triangle, &job, &n, diagonal, beside, u, &ldu, transposedV, &ldv, nil, nil, work.baseAddress!,
+          integers.baseAddress!, &info, 1, 1)
+      }
+    }
+    return Int(info)
+  }
+}
