@@ -114,7 +114,7 @@ let package = Package(
     tests("NetworksTests", ["Networks", "FileFormats", "Convolutions"]),
     tests("OptimizersTests", ["Optimizers", "Networks", "FileFormats"]),
     tests("DatasetsTests", ["Datasets", "FileFormats"]),
-    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats", "ApusCommand"]),
+    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats"]),
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
