@@ -80,8 +80,10 @@ let package = Package(
       core + [.product(name: "Mustache", package: "swift-mustache")]),
     module("Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics", core + ["CatalogueCore", "Diagnostics"]),
     module("Catalogue", "CompressionCatalogue", folder: "Compression", core + ["CatalogueCore", "Compression"]),
+    module("Catalogue", "SpecialFunctionsCatalogue", folder: "SpecialFunctions", core + ["CatalogueCore", "Datasets"]),
     module(
-      "Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
+      "Catalogue", "Catalogue", folder: "Index",
+      ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "SpecialFunctionsCatalogue"]),
 
     // Jobs: what people do with whole checkpoints.
     .target(name: "Jobs", dependencies: core + learning + methods + ["CatalogueCore"], path: "Sources/Jobs"),
@@ -112,7 +114,7 @@ let package = Package(
     tests("NetworksTests", ["Networks", "FileFormats", "Convolutions"]),
     tests("OptimizersTests", ["Optimizers", "Networks", "FileFormats"]),
     tests("DatasetsTests", ["Datasets", "FileFormats"]),
-    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats", "ApusCommand"]),
+    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats"]),
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),

@@ -24,7 +24,8 @@ struct LogBesselTests {
         #expect(error < 4e-15, "\(name) of order \(row[0]) at \(row[1])")
       }
       #expect(abs(found[2][at: i] / row[4] - 1) < 8e-15, "ratio of order \(row[0]) at \(row[1])")
-      #expect(Double.logBesselI(row[0], row[1]) == found[0][at: i], "one element alone")
+      let alone = Double.logBesselI(row[0], row[1])
+      #expect(abs(alone - found[0][at: i]) <= 2e-15 * max(1, abs(alone)), "one element alone")
     }
   }
 

@@ -126,9 +126,12 @@ private func values<Scalar: RealScalar>(
         guard let x = x.baseAddress, let v = v.baseAddress else { return }
         nonisolated(unsafe) let from = x
         nonisolated(unsafe) let order = v
-        parallelRanges(buffer.count, grain: 1 << 10) { range in
-          let start = range.lowerBound
-          kernel(order + start * stride, stride, from + start, 1, target + start, range.count)
+        // Pieces of fixed size: the last bits of an element depend on its neighbours.
+        let piece = 1 << 12
+        let count = buffer.count
+        parallelTasks((count + piece - 1) / piece) { task in
+          let start = task * piece
+          kernel(order + start * stride, stride, from + start, 1, target + start, min(piece, count - start))
         }
       }
     }

@@ -61,9 +61,15 @@ public struct VonMisesFisher: Sendable {
   public func sample(_ count: Int, from random: inout RandomStream) -> Tensor<Double> {
     let along = components(count, &random).expanded(axis: 1)
     let normal: Tensor<Double> = random.normal([count, dimension])
-    let across = normal - normal.matmul(meanDirection).expanded(axis: 1) * meanDirection
-    let unit = across / across.sumOfSquares(axes: [1], keepingAxes: true).sqrt()
+    // Twice, for the first rest may be small and mostly rounding.
+    let unit = across(across(normal))
     return along * meanDirection + (1 - along.squared()).maximum(Tensor(0)).sqrt() * unit
+  }
+
+  /// What the rows have across the mean direction, scaled to length one.
+  private func across(_ x: Tensor<Double>) -> Tensor<Double> {
+    let rest = x - x.matmul(meanDirection).expanded(axis: 1) * meanDirection
+    return rest / rest.sumOfSquares(axes: [1], keepingAxes: true).sqrt()
   }
 
   private func components(_ count: Int, _ random: inout RandomStream) -> Tensor<Double> {
