@@ -61,7 +61,7 @@ let package = Package(
     module("Core", "Fourier", ["Tensors", "CVectorKernels", numerics]),
     module(
       "Core", "Convolutions",
-      ["Tensors", "CVectorKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
+      ["Tensors", "BLAS", "CVectorKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
 
     // Learning: networks, how they are trained, and on what.
