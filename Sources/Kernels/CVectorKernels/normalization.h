@@ -48,10 +48,11 @@ static APUS_CLONES void S(statistics)(const apus_norm_group *group, const void *
     const T *x = (const T *)input + (ptrdiff_t)p * group->stride;
     // About a first element, in case the mean is far from zero.
     T start = x[0];
-    T centre = (T)((double)start + S(sum)(x, group->size, false, start) / size);
-    double rest = S(sum)(x, group->size, false, centre) / size;
+    double own = (double)start + S(sum)(x, group->size, false, start) / size;
+    T centre = (T)own;
+    double rest = own - (double)centre;
     double squares = S(sum)(x, group->size, true, centre) - size * rest * rest;
-    double difference = (double)centre + rest - mean, share = 1 / (double)(p + 1);
+    double difference = own - mean, share = 1 / (double)(p + 1);
     mean += difference * share;
     deviations += squares + difference * difference * size * (double)p * share;
   }
@@ -99,81 +100,104 @@ static APUS_CLONES void S(apply)(const apus_norm_group *group, apus_norm_activat
 
 // MARK: The way back
 
-// The cotangent before the activation goes to `h`; returns its sum, and its sum times the normalised values.
-APUS_INLINE double S(backward_plane)(apus_norm_activation activation, T mean, double factor, T scale, T bias,
-                                     const T *x, const T *y, const T *g, T *h, size_t count, double *weighted) {
-  double sum = 0, product = 0;
-  for (size_t start = 0; start < count; start += S(chunk)) {
-    size_t end = count - start < S(chunk) ? count : start + S(chunk), i = start;
-    APUS_VECTORIZE for (size_t j = start; j < end; j++) {
-      T value = g[j];
-      if (activation == APUS_NORM_RELU) value = (y ? y[j] : (x[j] - mean) * scale + bias) > 0 ? value : 0;
-      if (activation == APUS_NORM_SILU) {
-        T u = (x[j] - mean) * scale + bias, s = S(sigmoid)(u);
-        value *= s * (1 + u * (1 - s));
-      }
-      h[j] = value;
+// The cotangent before the activation, from that behind it: in `h`, or where it is already.
+APUS_INLINE const T *S(before)(apus_norm_activation activation, T mean, T scale, T bias, const T *x, const T *y,
+                               const T *g, T *h, size_t count) {
+  if (activation == APUS_NORM_IDENTITY) return g;
+  APUS_VECTORIZE for (size_t i = 0; i < count; i++) {
+    T value = g[i];
+    if (activation == APUS_NORM_RELU) value = (y ? y[i] : (x[i] - mean) * scale + bias) > 0 ? value : 0;
+    if (activation == APUS_NORM_SILU) {
+      T u = (x[i] - mean) * scale + bias, s = S(sigmoid)(u);
+      value *= s * (1 + u * (1 - s));
     }
-    S(lanes) sums = {0}, products = {0}, more = {0}, others = {0};
-    for (; i + 2 * LANES <= end; i += 2 * LANES) {
-      S(lanes) value = *(const S(lanes) *)(h + i), next = *(const S(lanes) *)(h + i + LANES);
-      sums += value;
-      more += next;
-      products += value * (*(const S(lanes) *)(x + i) - mean);
-      others += next * (*(const S(lanes) *)(x + i + LANES) - mean);
-    }
-    sums += more;
-    products += others;
-    sum += S(total)(&sums);
-    product += S(total)(&products);
-    for (; i < end; i++) {
-      sum += (double)h[i];
-      product += (double)(h[i] * (x[i] - mean));
-    }
+    h[i] = value;
   }
-  *weighted = product * factor;
-  return sum;
+  return h;
 }
 
-static APUS_CLONES void S(backward)(const apus_norm_group *group, apus_norm_activation activation, double mean,
-                                    double factor, const void *weights, const void *biases, const void *input,
-                                    const void *output, const void *cotangent, void *dinput, void *dresidual,
-                                    double *dweight, double *dbias) {
-  T centre = (T)mean;
+// The sum of `h`, added to *sum, and its product with the distances from the mean, added to *product.
+APUS_INLINE void S(add_sums)(T mean, const T *x, const T *h, size_t count, double *sum, double *product) {
+  S(lanes) sums = {0}, products = {0}, more = {0}, others = {0};
+  size_t i = 0;
+  for (; i + 2 * LANES <= count; i += 2 * LANES) {
+    S(lanes) value = *(const S(lanes) *)(h + i), next = *(const S(lanes) *)(h + i + LANES);
+    sums += value;
+    more += next;
+    products += value * (*(const S(lanes) *)(x + i) - mean);
+    others += next * (*(const S(lanes) *)(x + i + LANES) - mean);
+  }
+  sums += more;
+  products += others;
+  *sum += S(total)(&sums);
+  *product += S(total)(&products);
+  for (; i < count; i++) {
+    *sum += (double)h[i];
+    *product += (double)(h[i] * (x[i] - mean));
+  }
+}
+
+// `kept` has room for the cotangents before the activation, or is NULL: they are then found a second time, which for
+// all but the exponential is less work than to write and read them.
+APUS_INLINE void S(backward_group)(const apus_norm_group *group, apus_norm_activation activation, double mean,
+                                   double factor, const T *weights, const T *biases, const T *input, const T *output,
+                                   const T *cotangent, T *dinput, T *kept, double *dweight, double *dbias) {
+  T centre = (T)mean, buffer[S(chunk)];
   double sum = 0, product = 0;
-  T *between = dresidual ? dresidual : dinput;
   for (size_t p = 0; p < group->planes; p++) {
-    ptrdiff_t at = (ptrdiff_t)p * group->stride, channel = (ptrdiff_t)p * group->affine;
-    double weight = (double)((const T *)weights)[channel];
-    T scale = (T)(factor * weight), bias = ((const T *)biases)[channel];
-    const T *x = (const T *)input + at, *y = output ? (const T *)output + at : NULL, *g = (const T *)cotangent + at;
-    T *h = between + at;
-    size_t count = group->size;
-    switch (activation) {
-      case APUS_NORM_IDENTITY:
-        dbias[p] = S(backward_plane)(APUS_NORM_IDENTITY, centre, factor, scale, bias, x, NULL, g, h, count,
-                                     dweight + p);
-        break;
-      case APUS_NORM_RELU:
-        dbias[p] = y ? S(backward_plane)(APUS_NORM_RELU, centre, factor, scale, bias, x, y, g, h, count, dweight + p)
-                     : S(backward_plane)(APUS_NORM_RELU, centre, factor, scale, bias, x, NULL, g, h, count,
-                                         dweight + p);
-        break;
-      case APUS_NORM_SILU:
-        dbias[p] = S(backward_plane)(APUS_NORM_SILU, centre, factor, scale, bias, x, NULL, g, h, count, dweight + p);
-        break;
+    ptrdiff_t plane = (ptrdiff_t)p * group->stride, channel = (ptrdiff_t)p * group->affine;
+    T scale = (T)(factor * (double)weights[channel]), bias = biases[channel];
+    double plane_sum = 0, plane_product = 0;
+    for (size_t start = 0; start < group->size; start += S(chunk)) {
+      ptrdiff_t at = plane + (ptrdiff_t)start;
+      size_t count = group->size - start < S(chunk) ? group->size - start : S(chunk);
+      const T *h = S(before)(activation, centre, scale, bias, input + at, output ? output + at : NULL, cotangent + at,
+                             kept ? kept + at : buffer, count);
+      S(add_sums)(centre, input + at, h, count, &plane_sum, &plane_product);
     }
-    sum += weight * dbias[p];
-    product += weight * dweight[p];
+    dbias[p] = plane_sum;
+    dweight[p] = plane_product * factor;
+    sum += (double)weights[channel] * dbias[p];
+    product += (double)weights[channel] * dweight[p];
   }
   double total = (double)group->size * (double)group->planes;
   T offset = (T)(-factor * sum / total), slope = (T)(-factor * factor * product / total);
   for (size_t p = 0; p < group->planes; p++) {
-    ptrdiff_t at = (ptrdiff_t)p * group->stride;
-    T scale = (T)(factor * (double)((const T *)weights)[(ptrdiff_t)p * group->affine]);
-    const T *x = (const T *)input + at, *h = between + at;
-    T *dx = (T *)dinput + at;
-    APUS_VECTORIZE for (size_t i = 0; i < group->size; i++) dx[i] = h[i] * scale + (x[i] - centre) * slope + offset;
+    ptrdiff_t plane = (ptrdiff_t)p * group->stride, channel = (ptrdiff_t)p * group->affine;
+    T scale = (T)(factor * (double)weights[channel]), bias = biases[channel];
+    for (size_t start = 0; start < group->size; start += S(chunk)) {
+      ptrdiff_t at = plane + (ptrdiff_t)start;
+      size_t count = group->size - start < S(chunk) ? group->size - start : S(chunk);
+      const T *x = input + at, *h = kept ? kept + at
+                                         : S(before)(activation, centre, scale, bias, x, output ? output + at : NULL,
+                                                     cotangent + at, buffer, count);
+      T *dx = dinput + at;
+      APUS_VECTORIZE for (size_t i = 0; i < count; i++) dx[i] = h[i] * scale + (x[i] - centre) * slope + offset;
+    }
+  }
+}
+
+static APUS_CLONES void S(backward)(const apus_norm_group *group, apus_norm_activation activation, double mean,
+                                    double factor, const void *weights, const void *biases, const void *input,
+                                    const void *output, const void *cotangent, void *dinput, void *kept,
+                                    double *dweight, double *dbias) {
+  switch (activation) {
+    case APUS_NORM_IDENTITY:
+      S(backward_group)(group, APUS_NORM_IDENTITY, mean, factor, weights, biases, input, NULL, cotangent, dinput, NULL,
+                        dweight, dbias);
+      break;
+    case APUS_NORM_RELU:
+      if (output)
+        S(backward_group)(group, APUS_NORM_RELU, mean, factor, weights, biases, input, output, cotangent, dinput, kept,
+                          dweight, dbias);
+      else
+        S(backward_group)(group, APUS_NORM_RELU, mean, factor, weights, biases, input, NULL, cotangent, dinput, NULL,
+                          dweight, dbias);
+      break;
+    case APUS_NORM_SILU:
+      S(backward_group)(group, APUS_NORM_SILU, mean, factor, weights, biases, input, NULL, cotangent, dinput, dinput,
+                        dweight, dbias);
+      break;
   }
 }
 

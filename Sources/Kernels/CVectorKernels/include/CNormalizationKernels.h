@@ -24,8 +24,9 @@ typedef struct {
   /// y = activation((x - mean) factor weight + bias + residual), factor being the inverse standard deviation.
   void (*apply)(const apus_norm_group *group, apus_norm_activation activation, double mean, double factor,
                 const void *weight, const void *bias, const void *_Nullable residual, const void *x, void *y);
-  /// The way back: from the cotangent g of y those of x and of the residual, and for each plane of its weight and bias.
-  /// `y` is read only after a rectified sum. The mean and the variance count as functions of x.
+  /// The way back: from the cotangent g of y that of x, and for each plane of its weight and bias. After a rectified sum
+  /// y is given, and the cotangent of the residual is written; without an activation that is g itself. The mean and the
+  /// variance count as functions of x.
   void (*backward)(const apus_norm_group *group, apus_norm_activation activation, double mean, double factor,
                    const void *weight, const void *bias, const void *x, const void *_Nullable y, const void *g,
                    void *dx, void *_Nullable dresidual, double *dweight, double *dbias);

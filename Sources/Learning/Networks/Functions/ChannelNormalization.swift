@@ -195,9 +195,11 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
           }
         }
       }
-      if hasResidual {
+      if hasResidual && activation == APUS_NORM_RELU {
         dresidual = Tensor(uninitializedShape: x.shape) { run($0.baseAddress) }
       } else {
+        // A plain sum hands its cotangent on as it is.
+        dresidual = g
         run(nil)
       }
     }

@@ -1,5 +1,6 @@
 // Residual networks for small images.
 
+import Convolutions
 public import Tensors
 
 /// How a residual block passes its input on where the extents or the channels change.
@@ -130,10 +131,10 @@ public struct ResidualBlock<Scalar: RealScalar>: Layer {
     if let projection { return projection.norm(projection.conv(x), in: pass) }
     let outputs = conv1.weight.shape[0]
     if stride == 1 && outputs == x.shape[1] { return x }
-    let (height, width) = (x.shape[2], x.shape[3])
-    let thinned = x[
-      .all, .all, Swift.stride(from: 0, to: height, by: stride), Swift.stride(from: 0, to: width, by: stride)]
-    return thinned.padded([(0, 0), (0, outputs - x.shape[1]), (0, 0), (0, 0)])
+    let thinned = x.averagePooled(window: 1, stride: stride)
+    var padding = thinned.shape
+    padding[1] = outputs - x.shape[1]
+    return Tensor.concatenated([thinned, .zeros(padding)], axis: 1)
   }
 
   public mutating func visit(_ visitor: Visitor<Scalar>) {
