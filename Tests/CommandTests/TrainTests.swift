@@ -38,7 +38,7 @@ import Testing
 
   @Test func aConvolutionalNetworkReadsDigits() throws {
     let outcome = try Apus.run(
-      "train", "--data", "digits", "--model", "resnet8", "--epochs", "12", "-o", folder.file("cnn"), "--json")
+      "train", "--data", "digits", "--model", "resnet8", "-o", folder.file("cnn"), "--json")
     let json = try #require(try outcome.json() as? [String: Any])
     #expect(outcome.status == 0 && json["model"] as? String == "resnet8")
     #expect(try #require(json["testAccuracy"] as? Double) >= 0.985)
