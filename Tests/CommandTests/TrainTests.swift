@@ -167,7 +167,8 @@ import Testing
     try String(repeating: "abcabcabc\n", count: 400).write(toFile: text, atomically: true, encoding: .utf8)
     let run = folder.file("gpt")
     let shape = ["--width", "32", "--heads", "2", "--layers", "2", "--context", "16", "--warmup", "5"]
-    let trained = try Apus.run(["train", "--data", text, "--steps", "120", "--store", "f16", "-o", run, "--json"] + shape)
+    let settings = ["train", "--data", text, "--steps", "120", "--store", "f16", "-o", run, "--json"]
+    let trained = try Apus.run(settings + shape)
     let json = try #require(try trained.json() as? [String: Any], "\(trained)")
     #expect(try #require(json["testLoss"] as? Double) < 0.2)
     #expect(try SafetensorsFile("\(run)/model.safetensors").entries.allSatisfy { $0.type == .float16 })

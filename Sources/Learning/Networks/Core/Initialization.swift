@@ -72,7 +72,8 @@ public enum Initializer: Sendable, Hashable {
     var result: Tensor<Scalar> = random.normal(shape)
     var isOutside = result.absolute() .> 2
     while isOutside.any {
-      result = isOutside.select(random.normal(shape), result)
+      let again: Tensor<Scalar> = random.normal(shape)
+      result = isOutside.select(again, result)
       isOutside = result.absolute() .> 2
     }
     return result * Scalar(deviation)
