@@ -56,7 +56,7 @@ import Testing
     #expect(try Apus.run(["train", "-o", whole] + settings + variant).status == 0)
 
     var kills = 0
-    var limit = 0.4
+    func logged() -> Int { (try? contents("\(parts)/log.jsonl").count) ?? 0 }
     while true {
       let canResume = FileManager.default.fileExists(atPath: "\(parts)/config.json")
       let process = Process()
@@ -65,8 +65,10 @@ import Testing
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
       try process.run()
-      let end = Date(timeIntervalSinceNow: Double.random(in: 0.02..<limit, using: &generator))
-      while process.isRunning, Date() < end { usleep(500) }
+      // Four lives end some steps after they began, wherever they are then; the fifth goes to the end.
+      let wanted = logged() + Int.random(in: 1...1_500, using: &generator)
+      while process.isRunning, kills == 4 || logged() < wanted { usleep(500) }
+      usleep(UInt32.random(in: 0..<4_000, using: &generator))
       if process.isRunning {
         kill(process.processIdentifier, SIGKILL)
         kills += 1
@@ -76,11 +78,8 @@ import Testing
         try #require(process.terminationStatus == 0, "seed \(seed)")
         break
       }
-      // However slow the machine is, each life gets further.
-      limit *= 1.15
-      try #require(kills < 60, "seed \(seed)")
     }
-    #expect(kills >= 2, "seed \(seed)")
+    #expect(kills >= 1, "seed \(seed)")
     #expect(
       try contents("\(parts)/model.safetensors") == contents("\(whole)/model.safetensors"),
       "seed \(seed), \(kills) kills")
