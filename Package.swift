@@ -56,12 +56,12 @@ let package = Package(
 
     // Core: tensors and what is done with them.
     module("Core", "Tensors", ["CVectorKernels", "BLAS", numerics]),
-    module("Core", "SpecialFunctions", ["Tensors", numerics]),
+    module("Core", "SpecialFunctions", ["Tensors", "CVectorKernels", numerics]),
     module("Core", "LinearAlgebra", ["Tensors", "BLAS", "CVectorKernels", numerics]),
     module("Core", "Fourier", ["Tensors", "CVectorKernels", numerics]),
     module(
       "Core", "Convolutions",
-      ["Tensors", "CVectorKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
+      ["Tensors", "BLAS", "CVectorKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
 
     // Learning: networks, how they are trained, and on what.
@@ -80,8 +80,10 @@ let package = Package(
       core + [.product(name: "Mustache", package: "swift-mustache")]),
     module("Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics", core + ["CatalogueCore", "Diagnostics"]),
     module("Catalogue", "CompressionCatalogue", folder: "Compression", core + ["CatalogueCore", "Compression"]),
+    module("Catalogue", "SpecialFunctionsCatalogue", folder: "SpecialFunctions", core + ["CatalogueCore", "Datasets"]),
     module(
-      "Catalogue", "Catalogue", folder: "Index", ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue"]),
+      "Catalogue", "Catalogue", folder: "Index",
+      ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "SpecialFunctionsCatalogue"]),
 
     // Jobs: what people do with whole checkpoints.
     .target(name: "Jobs", dependencies: core + learning + methods + ["CatalogueCore"], path: "Sources/Jobs"),
@@ -112,7 +114,7 @@ let package = Package(
     tests("NetworksTests", ["Networks", "FileFormats", "Convolutions"]),
     tests("OptimizersTests", ["Optimizers", "Networks", "FileFormats"]),
     tests("DatasetsTests", ["Datasets", "FileFormats"]),
-    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats", "ApusCommand"]),
+    tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats"]),
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),

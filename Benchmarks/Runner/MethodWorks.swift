@@ -5,9 +5,10 @@ import Diagnostics
 import FileFormats
 import Foundation
 import Jobs
+import SpecialFunctions
 import Tensors
 
-var methodWorks: [Work] { [weibull, weLore, concatenatedSVD] }
+var methodWorks: [Work] { [weibull, weLore, concatenatedSVD, logBessel("i"), logBessel("k")] }
 
 /// Sixteen million weights in sixty matrices: histograms and fits.
 private var weibull: Work {
@@ -40,6 +41,16 @@ private var concatenatedSVD: Work {
       Tensor<Double>(bases[i % 40].matmul(mixes[i]) / 16 + noise[i] * Float(0.03))
     }
     return { keep(try CompressionClustering(tolerance: 0.15, rank: 16).fit(blocks)) }
+  }
+}
+
+/// Orders and arguments over eight decades, 1e-3 to 1e5.
+private func logBessel(_ kind: String) -> Work {
+  Work("log-bessel \(kind) 1000000", bound: 0.05) { inputs in
+    let exponents: Tensor<Double> = try normal([2, 1_000_000], inputs)
+    let values = (exponents.maximum(Tensor(-2)).minimum(Tensor(2)) * 4.6 + 2.3).exp()
+    let (orders, x) = (values[0].copied(), values[1].copied())
+    return { keep(kind == "i" ? logBesselI(order: orders, x) : logBesselK(order: orders, x)) }
   }
 }
 

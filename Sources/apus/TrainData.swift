@@ -45,6 +45,7 @@ enum TrainData {
   }
 
   var isText: Bool { if case .text = self { true } else { false } }
+  var hasClasses: Bool { if case .labelled = self { true } else { false } }
 
   /// [channels, height, width], when the examples are images.
   var imageShape: [Int]? {

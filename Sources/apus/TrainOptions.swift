@@ -90,6 +90,9 @@ struct TrainOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The seed of everything random.", valueName: "n"))
   var seed: UInt64?
 
+  @Option(help: "How model.safetensors stores numbers: f32, f16 or bf16.")
+  var store: String?
+
   /// Replaces in `settings` what was said.
   func apply(to settings: inout TrainSettings) throws {
     func set<Value>(_ place: WritableKeyPath<TrainSettings, Value>, _ value: Value?) {
@@ -101,6 +104,7 @@ struct TrainOptions: ParsableArguments {
       if learningRate == nil { settings.learningRate = TrainChoices.learningRate(of: settings.optimizer, settings) }
     }
     if let schedule { settings.schedule = try Self.choice(schedule, of: "--schedule", among: TrainChoices.schedules) }
+    if let store { settings.storage = try Self.choice(store, of: "--store", among: TrainSettings.storages) }
     if let hidden { settings.hidden = try Self.widths(hidden) }
     if steps != nil, epochs != nil { throw UsageError("give either --steps or --epochs, not both") }
     if let steps { (settings.steps, settings.epochs) = (steps, nil) }

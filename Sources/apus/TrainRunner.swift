@@ -181,8 +181,13 @@ struct TrainRunner {
         &model, optimizer: &optimizer, folder: folder, progress: progress, evaluate: evaluate, loss: loss)
       return (model, record)
     }
-    let result = try run(TrainChoices.optimizer(settings))
-    try result.model.save(to: "\(folder.path)/model.safetensors", metadata: metadata)
+    var result = try run(TrainChoices.optimizer(settings))
+    let path = "\(folder.path)/model.safetensors"
+    let types: [String: StoredType] = ["f16": .float16, "bf16": .bfloat16]
+    let type = types[settings.storage]
+    try result.model.save(to: path, as: type, metadata: metadata)
+    // What is tested is what was stored.
+    if type != nil { try result.model.load(from: Checkpoint(path)) }
     return result
   }
 

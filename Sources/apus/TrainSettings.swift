@@ -8,7 +8,7 @@ struct TrainSettings: Codable, Hashable {
   var isRegression = false
   var model: String
   /// The widths of a perceptron's hidden layers.
-  var hidden = [256, 256]
+  var hidden = [512]
   /// The shape of a language model.
   var layers = 4
   var width = 128
@@ -39,10 +39,13 @@ struct TrainSettings: Codable, Hashable {
   var checkpointInterval = 0
   var logInterval = 10
   var seed: UInt64 = 1
+  /// How the numbers of model.safetensors are stored: f32, f16 or bf16.
+  var storage = "f32"
 
   /// Passes over the data, until they are turned into steps.
   var epochs: Double? = 40
 
+  static let storages = ["f32", "f16", "bf16"]
   static let models = ["mlp", "lenet", "resnet8", "gpt"]
 
   /// What is good for this model on this data.
@@ -59,9 +62,10 @@ struct TrainSettings: Codable, Hashable {
     case "lenet":
       (epochs, shift) = (20, 1)
     case "resnet8":
-      (learningRate, epochs, shift) = (5e-3, 20, 1)
+      (learningRate, epochs, shift) = (5e-3, 40, 1)
     default:
-      (epochs, shift) = (60, content.imageShape == nil ? 0 : 1)
+      (hidden, learningRate, epochs) = ([512], 4e-3, 60)
+      smoothing = content.hasClasses ? 0.1 : 0
     }
   }
 
@@ -78,7 +82,7 @@ struct TrainSettings: Codable, Hashable {
     }
     guard steps >= 1 else { throw UsageError("--steps \(steps) must be at least 1") }
     epochs = nil
-    if evaluationInterval == 0 { evaluationInterval = max(1, min(perEpoch, (steps + 19) / 20 * 2)) }
+    if evaluationInterval == 0 { evaluationInterval = min(perEpoch, max(1, steps / 10)) }
     if checkpointInterval == 0 { checkpointInterval = max(20, min(500, steps / 10)) }
   }
 

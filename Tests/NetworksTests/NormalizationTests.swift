@@ -48,6 +48,21 @@ struct NormalizationTests {
     #expect(slope() == found)
   }
 
+  @Test(arguments: 0..<4) func gradientsOfEachExample(seed: UInt64) {
+    var random = RandomStream(seed: seed)
+    let x: Tensor<Double> = random.normal(seed < 2 ? [5, 6] : [5, 3, 6])
+    let parameters = [random.normal([6], of: Double.self), random.normal([6])]
+    func losses(_ x: Tensor<Double>, _ p: [Tensor<Double>]) -> Tensor<Double> {
+      let y = rmsNorm(layerNorm(x, weight: p[0], bias: p[1]), weight: p[0])
+      return y.sin().reshaped([x.shape[0], -1]).sum(axis: 1)
+    }
+    let (_, found) = perExampleGradients(at: parameters, examples: 5) { losses(x, $0) }
+    for i in 0..<5 {
+      let wanted = valueAndGradients(at: parameters) { losses(x[i..<i + 1], $0).sum() }.gradients
+      for (a, b) in zip(found, wanted) { #expect(distance(a[i], b) < 1e-12, "seed \(seed)") }
+    }
+  }
+
   @Test func layersHavePyTorchNames() {
     #expect(LayerNorm<Float>(4).parameters.names == ["weight", "bias"])
     #expect(LayerNorm<Float>(4, hasBias: false).parameters.names == ["weight"])

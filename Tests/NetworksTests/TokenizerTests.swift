@@ -165,6 +165,10 @@ struct TokenizerTests {
     #expect(tokenizer.encode("") == [2, 3])
     #expect(tokenizer.encode(String(repeating: "a", count: 100)).count == 102)
     #expect(tokenizer.encode(String(repeating: "a", count: 101)) == [2, 1, 3])
+    // Invisible signs vanish; characters that Unicode did not have yet are letters like any other.
+    #expect(tokenizer.encode("a\u{200B}\u{AD} a\u{0}") == [2, 12, 12, 3])
+    #expect(tokenizer.encode("a\u{2E52}") == [2, 1, 3])
+    #expect(tokenizer.encode("a\u{2E17}") == [2, 12, 1, 3])
     tokenizer.maximumLength = 5
     #expect(tokenizer.encode("a a a a a a a") == [2, 12, 12, 12, 3])
     #expect(tokenizer.decode([2, 5, 6, 7, 8, 3, 0, 99]) == "unaffable cafe \u{FFFD}")

@@ -1,6 +1,7 @@
 public import CatalogueCore
 import CompressionCatalogue
 import DiagnosticsCatalogue
+import SpecialFunctionsCatalogue
 
 /// All methods: those that work, and those that are planned.
 public enum Catalogue {
@@ -22,7 +23,7 @@ public enum Catalogue {
   }
 
   /// The methods that work, module by module.
-  public static let methods: [any CataloguedMethod] = diagnosticsMethods + compressionMethods
+  public static let methods: [any CataloguedMethod] = diagnosticsMethods + compressionMethods + specialFunctionsMethods
 
   /// Every method of the catalogue, by module and id.
   public static let entries: [Entry] = {

@@ -9,11 +9,10 @@ struct AxisMap<Scalar: RealScalar>: Sendable {
   private let starts: [Int32]
   private let indices: [Int32]
   private let weights: [Scalar]
+  private let isSelection: Bool
 
   /// The map to `rows` places from `columns`, given the places and weights that each result is summed from.
   init(to rows: Int, from columns: Int, _ entries: (Int) -> [(place: Int, weight: Double)]) {
-    self.rows = rows
-    self.columns = columns
     var starts: [Int32] = [0]
     var indices: [Int32] = []
     var weights: [Scalar] = []
@@ -25,14 +24,13 @@ struct AxisMap<Scalar: RealScalar>: Sendable {
       }
       starts.append(Int32(indices.count))
     }
-    self.starts = starts
-    self.indices = indices
-    self.weights = weights
+    self.init(rows: rows, columns: columns, starts: starts, indices: indices, weights: weights)
   }
 
   private init(rows: Int, columns: Int, starts: [Int32], indices: [Int32], weights: [Scalar]) {
     (self.rows, self.columns) = (rows, columns)
     (self.starts, self.indices, self.weights) = (starts, indices, weights)
+    isSelection = starts.indices.allSatisfy { starts[$0] == $0 } && weights.allSatisfy { $0 == 1 }
   }
 
   var transposed: AxisMap {
@@ -79,7 +77,8 @@ struct AxisMap<Scalar: RealScalar>: Sendable {
           indices.withUnsafeBufferPointer { indices in
             weights.withUnsafeBufferPointer { weights in
               let map = apus_axis_map(
-                rows: rows, columns: columns, starts: starts.baseAddress!, indices: indices.baseAddress!,
+                rows: rows, columns: columns, is_selection: isSelection, starts: starts.baseAddress!,
+                indices: indices.baseAddress!,
                 weights: weights.baseAddress!)
               parallelRanges(outer, grain: max(1, (1 << 13) / (inner * max(rows, columns)))) { range in
                 withUnsafePointer(to: map) { map in

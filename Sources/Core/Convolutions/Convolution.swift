@@ -58,7 +58,6 @@ public func convolutionFilterGradients<Scalar: RealScalar>(
     cotangent.rank == x.rank && options.groups >= 1 && x.shape[1] % options.groups == 0,
     "per-example filter gradients: a cotangent of shape \(cotangent.shape) and \(options.groups) groups for an input of "
       + "shape \(x.shape)")
-  let batch = x.shape[0]
   let channels = x.shape[1] / options.groups
   let outputs = cotangent.shape[1]
   let wanted = ConvolutionShape(input: x.shape, filters: [outputs, channels] + kernel, options)
@@ -66,9 +65,5 @@ public func convolutionFilterGradients<Scalar: RealScalar>(
     cotangent.shape == wanted.outputShape,
     "per-example filter gradients: an input of shape \(x.shape) has an output of shape \(wanted.outputShape), but the "
       + "cotangent has shape \(cotangent.shape)")
-  let result = [batch, outputs, channels] + kernel
-  guard batch > 0 else { return .zeros(result) }
-  // Examples whose filters are not shared are groups of the channels of one image.
-  let apart = wanted.withExamplesAsGroups
-  return apart.filterGradient(of: x.reshaped(apart.inputShape), cotangent.reshaped(apart.outputShape)).reshaped(result)
+  return wanted.filterGradients(perExample: x, cotangent)
 }

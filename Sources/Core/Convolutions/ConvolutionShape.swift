@@ -76,13 +76,6 @@ struct ConvolutionShape: Hashable, Sendable {
     self.isExact = isExact
   }
 
-  /// One image whose groups are the examples, each with filters of its own.
-  var withExamplesAsGroups: ConvolutionShape {
-    ConvolutionShape(
-      batch: 1, groups: batch * groups, inputChannels: batch * inputChannels, outputChannels: batch * outputChannels,
-      windows: windows, isExact: isExact)
-  }
-
   func requireBias(_ bias: [Int]?, count: Int) {
     guard let bias else { return }
     precondition(bias == [count], "convolution: a bias of shape \(bias) for filters with \(count) outputs")
@@ -96,51 +89,79 @@ extension ConvolutionShape {
   func output<Scalar: RealScalar>(
     of x: Tensor<Scalar>, _ w: Tensor<Scalar>, bias: Tensor<Scalar>?
   ) -> Tensor<Scalar> {
-    customDerivatives(at: [x, w] + (bias.map { [$0] } ?? [])) { arguments in
-      let (x, w) = (arguments[0], arguments[1])
-      let bias = arguments.count > 2 ? arguments[2] : nil
-      let isConstant = !arguments.contains { $0.isDifferentiated }
-      let value =
-        isConstant ? ConvolutionProducts(self).output(x, w, bias: bias) : self.output(of: x, w, bias: bias)
+    let arguments = [x, w] + (bias.map { [$0] } ?? [])
+    return customDerivatives(
+      at: arguments,
+      perExample: { arguments in
+        let (x, w) = (arguments[0], arguments[1])
+        let bias = arguments.count > 2 ? arguments[2] : nil
+        let isTraced = arguments.contains { $0.isDifferentiated }
+        let value = isTraced ? output(of: x, w, bias: bias) : ConvolutionProducts(self).output(x, w, bias: bias)
+        return (
+          values: [value],
+          pullback: { cotangents, wanted in
+            guard let g = cotangents[0] else { return arguments.map { _ in nil } }
+            let shares = [wanted[0] ? inputGradient(of: g, w) : nil, wanted[1] ? filterGradient(of: x, g) : nil]
+            return bias == nil ? shares : shares + [wanted[2] ? g.sum(axes: [0] + Array(2..<g.rank)) : nil]
+          },
+          perExamplePullback: { cotangents, isParameter in
+            requireExamples(!isParameter[0])
+            guard let g = cotangents[0] else { return arguments.map { _ in nil } }
+            let shares = [nil, isParameter[1] ? filterGradients(perExample: x, g) : nil]
+            return bias == nil ? shares : shares + [isParameter[2] ? g.sum(axes: Array(2..<g.rank)) : nil]
+          }
+        )
+      })[0]
+  }
+
+  /// What a change `g` of the output is to the input: linear in `g` and in `w`; the transposed convolution.
+  func inputGradient<Scalar: RealScalar>(of g: Tensor<Scalar>, _ w: Tensor<Scalar>) -> Tensor<Scalar> {
+    customDerivatives(
+      at: [g, w],
+      perExample: { arguments in
+        let (g, w) = (arguments[0], arguments[1])
+        let isTraced = g.isDifferentiated || w.isDifferentiated
+        return (
+          values: [isTraced ? inputGradient(of: g, w) : ConvolutionProducts(self).inputGradient(g, w)],
+          pullback: { cotangents, wanted in
+            guard let c = cotangents[0] else { return [nil, nil] }
+            return [wanted[0] ? output(of: c, w, bias: nil) : nil, wanted[1] ? filterGradient(of: c, g) : nil]
+          },
+          perExamplePullback: { cotangents, isParameter in
+            requireExamples(!isParameter[0])
+            return [nil, cotangents[0].map { filterGradients(perExample: $0, g) }]
+          }
+        )
+      })[0]
+  }
+
+  /// What a change `g` of the output is to the filters: linear in `x` and in `g`.
+  func filterGradient<Scalar: RealScalar>(of x: Tensor<Scalar>, _ g: Tensor<Scalar>) -> Tensor<Scalar> {
+    customDerivatives(at: [x, g]) { arguments in
+      let (x, g) = (arguments[0], arguments[1])
+      let isTraced = x.isDifferentiated || g.isDifferentiated
       return (
-        [value],
-        { cotangents, wanted in
-          guard let g = cotangents[0] else { return arguments.map { _ in nil } }
-          var shares = [
-            wanted[0] ? inputGradient(of: g, w) : nil,
-            wanted[1] ? filterGradient(of: x, g) : nil,
-          ]
-          if bias != nil { shares.append(wanted[2] ? g.sum(axes: [0] + Array(2..<g.rank)) : nil) }
-          return shares
+        values: [isTraced ? filterGradient(of: x, g) : ConvolutionProducts(self).filterGradient(x, g)],
+        pullback: { cotangents, wanted in
+          guard let c = cotangents[0] else { return [nil, nil] }
+          return [wanted[0] ? inputGradient(of: g, c) : nil, wanted[1] ? output(of: x, c, bias: nil) : nil]
         }
       )
     }[0]
   }
 
-  /// What a change `g` of the output is to the input: linear in `g` and in `w`; the transposed convolution.
-  func inputGradient<Scalar: RealScalar>(of g: Tensor<Scalar>, _ w: Tensor<Scalar>) -> Tensor<Scalar> {
-    bilinear(g, w, ConvolutionProducts(self).inputGradient, inputGradient) { c, g, w, wanted in
-      [wanted[0] ? output(of: c, w, bias: nil) : nil, wanted[1] ? filterGradient(of: c, g) : nil]
-    }
+  /// The filters' gradient of each example: examples whose filters are not shared are groups of the channels of one
+  /// image.
+  func filterGradients<Scalar: RealScalar>(perExample x: Tensor<Scalar>, _ g: Tensor<Scalar>) -> Tensor<Scalar> {
+    guard batch > 0 else { return .zeros([batch] + filterShape) }
+    let apart = ConvolutionShape(
+      batch: 1, groups: batch * groups, inputChannels: batch * inputChannels, outputChannels: batch * outputChannels,
+      windows: windows, isExact: isExact)
+    let gradients = apart.filterGradient(of: x.reshaped(apart.inputShape), g.reshaped(apart.outputShape))
+    return gradients.reshaped([batch] + filterShape)
   }
 
-  /// What a change `g` of the output is to the filters: linear in `x` and in `g`.
-  func filterGradient<Scalar: RealScalar>(of x: Tensor<Scalar>, _ g: Tensor<Scalar>) -> Tensor<Scalar> {
-    bilinear(x, g, ConvolutionProducts(self).filterGradient, filterGradient) { c, x, g, wanted in
-      [wanted[0] ? inputGradient(of: g, c) : nil, wanted[1] ? output(of: x, c, bias: nil) : nil]
-    }
-  }
-
-  private typealias Product<Scalar: TensorScalar> = (Tensor<Scalar>, Tensor<Scalar>) -> Tensor<Scalar>
-
-  private func bilinear<Scalar: RealScalar>(
-    _ a: Tensor<Scalar>, _ b: Tensor<Scalar>, _ kernel: Product<Scalar>, _ recorded: Product<Scalar>,
-    pullback: @escaping (Tensor<Scalar>, Tensor<Scalar>, Tensor<Scalar>, [Bool]) -> [Tensor<Scalar>?]
-  ) -> Tensor<Scalar> {
-    customDerivatives(at: [a, b]) { arguments in
-      let (a, b) = (arguments[0], arguments[1])
-      let value = a.isDifferentiated || b.isDifferentiated ? recorded(a, b) : kernel(a, b)
-      return ([value], { cotangents, wanted in cotangents[0].map { pullback($0, a, b, wanted) } ?? [nil, nil] })
-    }[0]
+  private func requireExamples(_ holds: Bool) {
+    precondition(holds, "per-example gradients: a convolution's input is data of the examples, not a parameter")
   }
 }

@@ -17,7 +17,9 @@
 
     /// Nil where the library has no fast way to compute the product.
     init?(_ product: ConvolutionProduct, _ shape: ConvolutionShape, hasBias: Bool = false) {
-      guard let library = OneDNNLibrary.shared else { return nil }
+      // The gradients of examples are groups of one image: as matrix products they cost the same, and run in parallel.
+      let isOfExamples = product == .filterGradient && shape.batch == 1 && shape.groups > 1
+      guard !isOfExamples, let library = OneDNNLibrary.shared else { return nil }
       func prepared(_ images: Int) -> OneDNNPlan? {
         OneDNNPlans.shared.plan(product, shape.part(images: images), hasBias: hasBias, library)
       }

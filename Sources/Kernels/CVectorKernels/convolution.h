@@ -189,6 +189,11 @@ APUS_CLONES static void S(map_axis)(const apus_axis_map *map, size_t outer, size
   const T *weights = map->weights, *from = source;
   T *to = result;
   for (size_t b = 0; b < outer; b++, from += map->columns * inner) {
+    if (inner == 1 && map->is_selection) {
+      APUS_VECTORIZE for (size_t r = 0; r < map->rows; r++) to[r] = from[indices[r]];
+      to += map->rows;
+      continue;
+    }
     for (size_t r = 0; r < map->rows; r++, to += inner) {
       const int32_t end = starts[r + 1];
       int32_t k = starts[r];

@@ -13,8 +13,8 @@
   void apus_swiglu_back_##S(const T *gate, const T *up, const T *g, T *to_gate, T *to_up, size_t count);              \
   void apus_add_bias_##S(const T *bias, bool activates, apus_activation f, T parameter, T *x, size_t rows,            \
                          size_t columns);                                                                             \
-  void apus_normalize_##S(bool centred, double epsilon, const T *x, const T *added, T *sum, const T *weight,          \
-                          const T *bias, T *result, T *means, T *scales, size_t rows, size_t columns);                \
+  void apus_normalize_##S(bool centred, double epsilon, const T *x, const T *weight, const T *bias, T *result,        \
+                          T *means, T *scales, size_t rows, size_t columns);                                          \
   void apus_normalize_back_##S(bool centred, const T *x, const T *weight, const T *g, const T *means,                 \
                                const T *scales, T *to_x, T *to_weight, T *to_bias, size_t rows, size_t columns);      \
   void apus_masked_softmax_##S(T *scores, size_t rows, size_t columns, size_t first, size_t step, const bool *mask);  \
@@ -54,10 +54,9 @@ void apus_add_bias(apus_precision precision, const void *bias, bool activates, a
          (bias, activates, f, parameter, x, rows, columns));
 }
 
-void apus_normalize(apus_precision precision, bool centred, double epsilon, const void *x, const void *added, void *sum,
-                    const void *weight, const void *bias, void *result, void *means, void *scales, size_t rows,
-                    size_t columns) {
-  SAME(apus_normalize, centred, epsilon, x, added, sum, weight, bias, result, means, scales, rows, columns);
+void apus_normalize(apus_precision precision, bool centred, double epsilon, const void *x, const void *weight,
+                    const void *bias, void *result, void *means, void *scales, size_t rows, size_t columns) {
+  SAME(apus_normalize, centred, epsilon, x, weight, bias, result, means, scales, rows, columns);
 }
 
 void apus_normalize_back(apus_precision precision, bool centred, const void *x, const void *weight, const void *g,

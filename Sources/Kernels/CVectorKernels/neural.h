@@ -172,28 +172,21 @@ APUS_INLINE T S(largest)(const T *x, size_t count) {
 
 // MARK: Normalisation
 
-APUS_CLONES void S(apus_normalize)(bool centred, double epsilon, const T *x, const T *added, T *sum, const T *weight,
-                                   const T *bias, T *result, T *means, T *scales, size_t rows, size_t columns) {
+APUS_CLONES void S(apus_normalize)(bool centred, double epsilon, const T *x, const T *weight, const T *bias, T *result,
+                                   T *means, T *scales, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++, x += columns, result += columns) {
-    const T *row = x;
-    if (added) {
-      APUS_VECTORIZE for (size_t i = 0; i < columns; i++) sum[i] = x[i] + added[i];
-      row = sum;
-      added += columns;
-      sum += columns;
-    }
-    T mean = centred ? S(sum)(row, columns) / (T)columns : 0;
-    double variance = (double)(S(sum_of_deviations)(row, mean, columns) / (T)columns);
+    T mean = centred ? S(sum)(x, columns) / (T)columns : 0;
+    double variance = (double)(S(sum_of_deviations)(x, mean, columns) / (T)columns);
     T scale = (T)(1 / __builtin_elementwise_sqrt(variance + epsilon));
     if (weight && bias) {
-      APUS_VECTORIZE for (size_t i = 0; i < columns; i++) result[i] = (row[i] - mean) * scale * weight[i] + bias[i];
+      APUS_VECTORIZE for (size_t i = 0; i < columns; i++) result[i] = (x[i] - mean) * scale * weight[i] + bias[i];
     } else if (weight) {
-      APUS_VECTORIZE for (size_t i = 0; i < columns; i++) result[i] = (row[i] - mean) * scale * weight[i];
+      APUS_VECTORIZE for (size_t i = 0; i < columns; i++) result[i] = (x[i] - mean) * scale * weight[i];
     } else {
-      APUS_VECTORIZE for (size_t i = 0; i < columns; i++) result[i] = (row[i] - mean) * scale;
+      APUS_VECTORIZE for (size_t i = 0; i < columns; i++) result[i] = (x[i] - mean) * scale;
     }
-    if (means) means[r] = mean;
-    if (scales) scales[r] = scale;
+    means[r] = mean;
+    scales[r] = scale;
   }
 }
 

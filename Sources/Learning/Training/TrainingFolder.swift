@@ -51,7 +51,7 @@ public struct TrainingFolder: Sendable {
     let optimizerState = run.optimizer.state
     add("model", run.model.everything)
     add("optimizer", optimizerState.tensors)
-    if let average = run.average { add("average", NamedTensors(names: run.model.parameters.names, tensors: average)) }
+    if let average = run.average { add("average", average.model.parameters) }
     if let best = run.best { add("best", best.everything) }
     let header = CheckpointHeader(state: run.state, optimizerSteps: optimizerState.step)
     let encoded = String(decoding: try JSONEncoder().encode(header), as: UTF8.self)
@@ -115,12 +115,13 @@ public struct TrainingFolder: Sendable {
       let (found, wanted) = average.count > 0 ? ("averaged weights", "none") : ("no averaged weights", "some")
       throw InvalidArgument("averaging:", found: found, wanted: wanted)
     }
-    guard run.average != nil else { return }
+    guard let decay = run.average?.decay else { return }
     let parameters = run.model.parameters
     guard average.names == parameters.names, average.tensors.map(\.shape) == parameters.tensors.map(\.shape) else {
       throw ResumeError.unreadable(path: checkpointPath, reason: "its averaged weights do not fit the model")
     }
-    run.average = average.tensors
+    run.average = ExponentialAverage(
+      resuming: run.model.with(parameters: average.tensors), updates: run.state.step, decay: decay)
   }
 
   /// The tensors under a prefix, copied out of the file, which the next checkpoint replaces.

@@ -27,8 +27,8 @@ public struct TrainingLoop: Sendable {
   public var accumulation = 1
   /// Gradients of a larger norm, taken over all parameters, are scaled down to it.
   public var largestGradientNorm: Double?
-  /// Averages the weights over the steps: average = decay · average + (1 - decay) · weights. The average is what is
-  /// evaluated and returned.
+  /// Averages the weights over the steps with this decay (`ExponentialAverage`); the average is what is evaluated and
+  /// returned.
   public var averageDecay: Double?
   /// Steps between evaluations; after the last step there is always one.
   public var evaluationInterval: Int?
@@ -62,7 +62,7 @@ public struct TrainingLoop: Sendable {
   ) throws -> TrainingRecord where Method.Scalar == Model.Scalar, Model.Scalar: StorableScalar {
     try validate()
     var run = TrainingRun(model: model, optimizer: optimizer, state: TrainingState(seed: seed))
-    if averageDecay != nil { run.average = model.parameters.tensors }
+    run.average = averageDecay.map { ExponentialAverage(of: model, decay: $0) }
     try folder?.resume(&run)
     let start = ContinuousClock.now.advanced(by: .seconds(-run.state.seconds))
     func save() throws {
@@ -86,7 +86,7 @@ public struct TrainingLoop: Sendable {
       let norm = try checkedNorm(value, gradient, run.model, run.state)
       if let largestGradientNorm { gradient.clip(toNorm: largestGradientNorm) }
       run.optimizer.update(&run.model, along: gradient, rateFactor: schedule(step))
-      if let averageDecay { run.updateAverage(decay: averageDecay) }
+      run.average?.update(with: run.model)
 
       run.state.step = step + 1
       run.state.add(loss: value, gradientNorm: norm)

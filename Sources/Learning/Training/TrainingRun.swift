@@ -9,24 +9,13 @@ struct TrainingRun<Model: Module, Method: Optimizer> where Method.Scalar == Mode
   var model: Model
   var optimizer: Method
   var state: TrainingState
-  /// The averaged parameters, when they are wanted.
-  var average: [Tensor<Model.Scalar>]?
+  /// The averaged weights, when they are wanted.
+  var average: ExponentialAverage<Model>?
   /// The model of the best evaluation, when a run may stop early.
   var best: Model?
 
   /// What is measured and returned: the averaged weights, if there are any.
-  var evaluated: Model { average.map { model.with(parameters: $0) } ?? model }
-
-  mutating func updateAverage(decay: Double) {
-    // In the first steps the average follows quickly, so that it forgets the random weights of the beginning.
-    let ramp = Double(1 + state.step) / Double(10 + state.step)
-    let share = Model.Scalar(1 - min(decay, ramp))
-    let parameters = model.parameters.tensors
-    for i in parameters.indices {
-      let difference = parameters[i] - (average?[i] ?? parameters[i])
-      average?[i] += difference * share
-    }
-  }
+  var evaluated: Model { average?.model ?? model }
 
   /// Notes an evaluation.
   mutating func take(_ evaluation: Evaluation, patience: Int?) {

@@ -20,9 +20,11 @@ typedef struct {
   apus_window_axis axes[3];
 } apus_windows;
 
-/// A sparse matrix that acts along one axis: row r has the entries starts[r] ..< starts[r + 1].
+/// A sparse matrix that acts along one axis: row r has the entries starts[r] ..< starts[r + 1]. In a selection each row
+/// has one entry of weight one.
 typedef struct {
   size_t rows, columns;
+  bool is_selection;
   const int32_t *starts, *indices;
   const void *weights;
 } apus_axis_map;

@@ -34,11 +34,9 @@ void apus_add_bias(apus_precision precision, const void *bias, bool activates, a
                    void *x, size_t rows, size_t columns);
 
 /// result = (x - mean) scale weight + bias for each row, where scale = 1 / sqrt(mean((x - mean)^2) + epsilon), and mean
-/// is zero unless `centred`. weight, bias and means may be NULL; means and scales hold one number a row. With `added`,
-/// x + added, which is written to `sum`, takes the place of x.
-void apus_normalize(apus_precision precision, bool centred, double epsilon, const void *x, const void *added, void *sum,
-                    const void *weight, const void *bias, void *result, void *means, void *scales, size_t rows,
-                    size_t columns);
+/// is zero unless `centred`. weight and bias may be NULL; means and scales hold one number a row.
+void apus_normalize(apus_precision precision, bool centred, double epsilon, const void *x, const void *weight,
+                    const void *bias, void *result, void *means, void *scales, size_t rows, size_t columns);
 /// to_x = the derivative towards x; what falls on the weight and the bias is added to `to_weight` and `to_bias`, which
 /// may be NULL.
 void apus_normalize_back(apus_precision precision, bool centred, const void *x, const void *weight, const void *g,

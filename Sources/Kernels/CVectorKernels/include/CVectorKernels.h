@@ -135,6 +135,7 @@ void apus_parallel(size_t tasks, void (*body)(void *context, size_t task), void 
 size_t apus_thread_count(void);
 void apus_set_thread_count(size_t count);
 
+#include "CBesselKernels.h"
 #include "CConvolutionKernels.h"
 #include "CFourierKernels.h"
 #include "CNeuralKernels.h"

@@ -15,15 +15,19 @@ struct FusedResult<Scalar: RealScalar> {
 ///
 /// - Parameters:
 ///   - kernel: the fused computation on plain numbers; it keeps what the way back needs only when `keeping`.
+///   - perExample: for an operation with parameters: what falls on those that are wanted from each example, which lie on
+///     the first axis of `g`, along a new first axis.
 ///   - definition: the same function in differentiable tensor operations.
 func fusedOperation<Scalar: RealScalar>(
-  at arguments: [Tensor<Scalar>], kernel: (_ arguments: [Tensor<Scalar>], _ keeping: Bool) -> FusedResult<Scalar>,
+  at arguments: [Tensor<Scalar>],
+  kernel: @escaping (_ arguments: [Tensor<Scalar>], _ keeping: Bool) -> FusedResult<Scalar>,
+  perExample: ((_ arguments: [Tensor<Scalar>], _ g: Tensor<Scalar>, _ wanted: [Bool]) -> [Tensor<Scalar>?])? = nil,
   definition: @escaping ([Tensor<Scalar>]) -> Tensor<Scalar>
 ) -> Tensor<Scalar> {
   guard arguments.contains(where: \.isDifferentiated) else { return kernel(arguments, false).value }
-  // Kernels sum over the examples.
-  if arguments.contains(where: \.isPerExampleParameter) { return definition(arguments) }
-  return customDerivatives(at: arguments) { arguments in
+  // Kernels sum over the examples, unless they say what falls on each.
+  if perExample == nil, arguments.contains(where: \.isPerExampleParameter) { return definition(arguments) }
+  func rule(_ arguments: [Tensor<Scalar>]) -> (values: [Tensor<Scalar>], pullback: Pullback<Scalar, Scalar>) {
     func recomputed(_ g: Tensor<Scalar>) -> [Tensor<Scalar>?] {
       vectorJacobianProduct(at: arguments, of: definition, direction: { _ in g }).gradients
     }
@@ -38,7 +42,16 @@ func fusedOperation<Scalar: RealScalar>(
         return g.isDifferentiated ? recomputed(g) : result.pullback(g, wanted)
       }
     )
-  }[0]
+  }
+  guard let perExample else { return customDerivatives(at: arguments, rule)[0] }
+  return customDerivatives(
+    at: arguments,
+    perExample: { arguments in
+      let (values, pullback) = rule(arguments)
+      return (
+        values, pullback, { cotangents, wanted in cotangents[0].map { perExample(arguments, $0, wanted) } ?? [] }
+      )
+    })[0]
 }
 
 extension RealScalar {

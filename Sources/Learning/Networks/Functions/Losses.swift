@@ -40,24 +40,6 @@ public func crossEntropy<Scalar: RealScalar>(
   }
 }
 
-/// logsumexp(row) - row[label], whose derivative softmax(row) - onehot(label) needs no other array.
-private func negativeLogLikelihoods<Scalar: RealScalar>(
-  _ rows: Tensor<Scalar>, _ labels: Tensor<Int>
-) -> Tensor<Scalar> {
-  customDerivative(at: rows) { rows in
-    let chosen = rows.taken(labels.expanded(axis: 1), along: 1).squeezed(axis: 1)
-    return (
-      rows.logSumExp(axis: 1) - chosen,
-      { g in
-        let classes = rows.shape[1]
-        let spread = rows.softmax(axis: 1) * g.expanded(axis: 1)
-        let places = Tensor<Int>(0..<labels.count) * classes + labels
-        return spread.flattened.scatterAdded(-g, at: places).reshaped(rows.shape)
-      }
-    )
-  }
-}
-
 /// The binary cross-entropy of logits against targets in [0, 1], without overflow: softplus(x) - x t.
 public func binaryCrossEntropy<Scalar: RealScalar>(
   logits: Tensor<Scalar>, targets: Tensor<Scalar>, reduction: LossReduction = .mean

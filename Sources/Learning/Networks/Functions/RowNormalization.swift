@@ -33,10 +33,11 @@ private func normalized<Scalar: RealScalar>(
     precondition(part?.shape ?? [width] == [width], "\(name) of shape \(part?.shape ?? []) for inputs of \(x.shape)")
   }
   precondition(bias == nil || weight != nil, "a normalisation with a bias has a weight too")
-  let rows = RowNormalization(width: width, epsilon: epsilon, isCentred: isCentred, hasBias: bias != nil)
+  let rows = RowNormalization(width: width, epsilon: epsilon, isCentred: isCentred)
   let arguments = [x] + (weight.map { [$0] } ?? []) + (bias.map { [$0] } ?? [])
   return fusedOperation(
-    at: arguments, kernel: { rows.kernel($0, keeping: $1) }, definition: { rows.definition($0) })
+    at: arguments, kernel: { rows.kernel($0, keeping: $1) }, perExample: { rows.shares($0, $1, wanted: $2) },
+    definition: { rows.definition($0) })
 }
 
 /// The normalisation of rows of one width. Arguments are x, the weight and the bias, as far as they are there.
@@ -44,17 +45,31 @@ private struct RowNormalization {
   let width: Int
   let epsilon: Double
   let isCentred: Bool
-  let hasBias: Bool
 
   /// Rows that one thread takes at a time; also the pieces in which gradients of the weight are summed, so that the sum
   /// does not depend on the number of threads.
   private var piece: Int { max(16, (1 << 14) / width) }
 
-  func definition<Scalar: RealScalar>(_ arguments: [Tensor<Scalar>]) -> Tensor<Scalar> {
-    let x = arguments[0]
+  private func standardized<Scalar: RealScalar>(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
     let centred = isCentred ? x - x.mean(axis: -1, keepingAxis: true) : x
     let variance = centred.squared().mean(axis: -1, keepingAxis: true)
-    var result = centred * (variance + Scalar(epsilon)).reciprocalSqrt()
+    return centred * (variance + Scalar(epsilon)).reciprocalSqrt()
+  }
+
+  /// What falls on the weight and the bias from each example.
+  func shares<Scalar: RealScalar>(
+    _ arguments: [Tensor<Scalar>], _ g: Tensor<Scalar>, wanted: [Bool]
+  ) -> [Tensor<Scalar>?] {
+    let x = arguments[0]
+    let middle = Array(1..<max(1, x.rank - 1))
+    var result: [Tensor<Scalar>?] = [nil]
+    if wanted.count > 1 { result.append(wanted[1] ? (g * standardized(x)).sum(axes: middle) : nil) }
+    if wanted.count > 2 { result.append(wanted[2] ? g.sum(axes: middle) : nil) }
+    return result
+  }
+
+  func definition<Scalar: RealScalar>(_ arguments: [Tensor<Scalar>]) -> Tensor<Scalar> {
+    var result = standardized(arguments[0])
     if arguments.count > 1 { result = result * arguments[1] }
     if arguments.count > 2 { result = result + arguments[2] }
     return result
@@ -73,7 +88,7 @@ private struct RowNormalization {
             forEachPiece(rows) { _, range in
               let start = range.lowerBound
               apus_normalize(
-                Scalar.precision, isCentred, epsilon, p[0] + start * width, nil, nil, p.count > 1 ? p[1] : nil,
+                Scalar.precision, isCentred, epsilon, p[0] + start * width, p.count > 1 ? p[1] : nil,
                 p.count > 2 ? p[2] : nil, result + start * width, means + start, scales + start, range.count, width)
             }
           }

@@ -24,7 +24,7 @@ public struct KeyValueCache<Scalar: RealScalar>: Sendable {
   }
 
   private static func write(_ rows: Tensor<Scalar>, to kept: inout Tensor<Scalar>?, at range: Range<Int>) {
-    if kept == nil || kept!.shape[1] < range.upperBound {
+    if kept?.shape[1] ?? 0 < range.upperBound {
       var shape = rows.shape
       shape[1] = max(64, 2 * range.upperBound)
       var grown = Tensor<Scalar>.zeros(shape)

@@ -46,7 +46,7 @@ struct BERTNormalization: Sendable {
     }
     guard isUncased else { return Array(cleaned) }
     var result: [Unicode.Scalar] = []
-    for scalar in Self.decomposed(cleaned) where scalar.properties.generalCategory != .nonspacingMark {
+    for scalar in Self.decomposed(cleaned) where Self.category(scalar) != .nonspacingMark {
       if scalar.isASCII {
         result.append(0x41...0x5A ~= scalar.value ? Unicode.Scalar(UInt8(scalar.value) + 32) : scalar)
       } else {
@@ -67,10 +67,18 @@ struct BERTNormalization: Sendable {
   }
 
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .surrogate, .privateUse, .unassigned: true
+    switch category(scalar) {
+    case .control, .format, .surrogate, .privateUse: true
     default: false
     }
+  }
+
+  /// The category in Unicode 8, which the tokenizers of published models go by: to them later marks and signs are
+  /// unassigned, and stay parts of words.
+  private static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {
+    if scalar.isASCII { return scalar.properties.generalCategory }
+    guard let age = scalar.properties.age, age.major <= 8 else { return .unassigned }
+    return scalar.properties.generalCategory
   }
 
   static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
@@ -79,7 +87,7 @@ struct BERTNormalization: Sendable {
     case ..<0x80: return false
     default: break
     }
-    switch scalar.properties.generalCategory {
+    switch category(scalar) {
     case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
       .finalPunctuation, .otherPunctuation:
       return true

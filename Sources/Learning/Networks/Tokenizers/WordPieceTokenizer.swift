@@ -102,7 +102,7 @@ public struct WordPieceTokenizer: Tokenizer {
     var bytes: [UInt8] = []
     var ends: [Int] = []
     for scalar in word {
-      bytes += UTF8.encode(scalar)!
+      bytes += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
       ends.append(bytes.count)
     }
     var result: [Int] = []
