@@ -31,6 +31,8 @@ struct WeightNormalizationTests {
     try compare(WeightNormalized(image), "weight.conv", reference)
     try compare(SpectrallyNormalized(linear, random: &random), "spectral.linear", reference)
     try compare(SpectrallyNormalized(signal, random: &random), "spectral.conv", reference)
+    let transposed = TransposedConvolution<Double>(2, 3, kernel: [3], random: &random)
+    try compare(SpectrallyNormalized(transposed, random: &random), "spectral.transposed", reference)
   }
 
   @Test func startsAsTheLayerItself() {

@@ -144,7 +144,8 @@ def write_weights():
     tensors = {}
     for name, layer, shape in [("weight.linear", nn.Linear(4, 3), (5, 4)), ("weight.conv", nn.Conv2d(2, 3, 3), (2, 2, 5, 5)),
                                ("spectral.linear", nn.Linear(4, 3), (5, 4)),
-                               ("spectral.conv", nn.Conv1d(2, 3, 3), (2, 2, 6))]:
+                               ("spectral.conv", nn.Conv1d(2, 3, 3), (2, 2, 6)),
+                               ("spectral.transposed", nn.ConvTranspose1d(2, 3, 3), (2, 2, 6))]:
         wrap = parametrizations.weight_norm if name.startswith("weight") else parametrizations.spectral_norm
         layer = wrap(layer)
         x = torch.randn(shape)

@@ -22,9 +22,14 @@ struct GroupStatistics<Scalar: RealScalar> {
   var variance: Tensor<Scalar>
 }
 
-/// The cotangents of a normalisation's arguments from that of its value; by example, each example has its own for the
-/// weight and the bias.
-private typealias ChannelPullback<Scalar: RealScalar> = (_ g: Tensor<Scalar>, _ byExample: Bool) -> [Tensor<Scalar>?]
+/// A normalised tensor, what it was normalised by, and from kernels the way back.
+private struct Normalized<Scalar: RealScalar> {
+  let value: Tensor<Scalar>
+  let statistics: GroupStatistics<Scalar>
+  /// The cotangents of the arguments from the dense cotangent of the value; by example, each example has its own for the
+  /// weight and the bias.
+  var pullback: ((_ g: Tensor<Scalar>, _ byExample: Bool) -> [Tensor<Scalar>?])?
+}
 
 /// A normalisation of the channels of one shape.
 struct ChannelNormalization<Scalar: RealScalar>: Sendable {
@@ -43,44 +48,45 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
     var arguments = [x, weight ?? .ones([channels]), bias ?? .zeros([channels])]
     if let residual { arguments.append(residual) }
     // Planes of a few elements are no work for a kernel by planes.
-    guard x.count >= 8 * x.shape[0] * channels else { return evaluated(arguments) }
+    guard x.count >= 8 * x.shape[0] * channels else {
+      let result = evaluated(arguments)
+      return (result.value, result.statistics)
+    }
     guard let kernel = activation.kernel(hasResidual: residual != nil) else {
       let plain = ChannelNormalization(groups: groups, epsilon: epsilon, activation: .identity)
       let (value, statistics) = plain(x, weight: weight, bias: bias, adding: residual)
       return (activation(value), statistics)
     }
     var statistics: GroupStatistics<Scalar>?
-    func rule(_ arguments: [Tensor<Scalar>]) -> (values: [Tensor<Scalar>], pullback: ChannelPullback<Scalar>) {
-      guard !arguments.contains(where: \.isDifferentiated) else {
-        let (value, found) = evaluated(arguments)
-        statistics = found
-        return ([value], { differentiated(arguments, $0, byExample: $1) })
-      }
-      let forward = fused(arguments, kernel)
-      statistics = forward.statistics
+    func rule(_ arguments: [Tensor<Scalar>]) -> ([Tensor<Scalar>], (_ byExample: Bool) -> Pullback<Scalar, Scalar>) {
+      let isFirstOrder = !arguments.contains(where: \.isDifferentiated)
+      let result = isFirstOrder ? fused(arguments, kernel) : evaluated(arguments)
+      statistics = result.statistics
+      let kernelPullback = result.pullback
       return (
-        [forward.value],
-        { g, byExample in
-          g.isDifferentiated
-            ? differentiated(arguments, g, byExample: byExample) : forward.pullback(g.dense, byExample)
+        [result.value],
+        { byExample in
+          { cotangents, _ in
+            guard let g = cotangents[0] else { return [] }
+            if let kernelPullback, !g.isDifferentiated { return kernelPullback(g.dense, byExample) }
+            return differentiated(arguments, g, byExample: byExample)
+          }
         }
       )
     }
     let value: [Tensor<Scalar>]
-    if case .channelsOfBatch = groups {
+    switch groups {
+    case .channelsOfBatch:
       value = customDerivatives(at: arguments) { arguments in
         let (values, pullback) = rule(arguments)
-        return (values, { g, _ in g[0].map { pullback($0, false) } ?? [] })
+        return (values, pullback(false))
       }
-    } else {
+    case .partsOfExample:
       value = customDerivatives(
         at: arguments,
         perExample: { arguments in
           let (values, pullback) = rule(arguments)
-          return (
-            values, { g, _ in g[0].map { pullback($0, false) } ?? [] },
-            { g, _ in g[0].map { pullback($0, true) } ?? [] }
-          )
+          return (values, pullback(false), pullback(true))
         })
     }
     guard let statistics else { preconditionFailure("a rule sets its statistics") }
@@ -120,9 +126,7 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
     return vectorJacobianProduct(at: arguments, of: { evaluated($0).value }, direction: { _ in g }).gradients
   }
 
-  private func evaluated(
-    _ arguments: [Tensor<Scalar>]
-  ) -> (value: Tensor<Scalar>, statistics: GroupStatistics<Scalar>) {
+  private func evaluated(_ arguments: [Tensor<Scalar>]) -> Normalized<Scalar> {
     let x = arguments[0]
     let perChannel = [-1, x.shape[1]] + [Int](repeating: 1, count: x.rank - 2)
     let grouped: Tensor<Scalar>
@@ -137,20 +141,15 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
     let normalized = (centred * (variance + Scalar(epsilon)).reciprocalSqrt()).reshaped(x.shape)
     var value = normalized * arguments[1].reshaped(perChannel) + arguments[2].reshaped(perChannel)
     if arguments.count > 3 { value = value + arguments[3] }
-    return (activation(value), GroupStatistics(mean: mean.flattened, variance: variance.flattened))
+    let statistics = GroupStatistics(mean: mean.flattened, variance: variance.flattened)
+    return Normalized(value: activation(value), statistics: statistics)
   }
 
   // MARK: In kernels
 
-  private struct Fused {
-    let value: Tensor<Scalar>
-    let statistics: GroupStatistics<Scalar>
-    let pullback: ChannelPullback<Scalar>
-  }
-
-  private func fused(_ arguments: [Tensor<Scalar>], _ activation: apus_norm_activation) -> Fused {
+  private func fused(_ arguments: [Tensor<Scalar>], _ activation: apus_norm_activation) -> Normalized<Scalar> {
     let x = arguments[0].dense
-    let layout = GroupLayout(x.shape, groups)
+    let layout = ChannelGroupLayout(x.shape, groups)
     let (weight, bias) = (arguments[1].dense, arguments[2].dense)
     let residual = arguments.count > 3 ? arguments[3].dense : nil
     let count = layout.count
@@ -159,14 +158,14 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
     let variance = mean + count
     let value = Tensor<Scalar>(uninitializedShape: x.shape) { buffer in
       layout.withPointers(x, weight, bias, residual) { x, weight, bias, residual in
-        let run = KernelRun(layout, activation, epsilon, x: x, weight: weight, bias: bias)
+        let run = ChannelKernelRun(layout, activation, epsilon, x: x, weight: weight, bias: bias)
         run.forward(residual, to: buffer.baseAddress!, mean, variance)
       }
     }
     let moments = (0..<2 * count).map { mean[$0] }
     let statistics = GroupStatistics(
       mean: Tensor(moments[..<count].map { Scalar($0) }), variance: Tensor(moments[count...].map { Scalar($0) }))
-    return Fused(value: value, statistics: statistics) { g, byExample in
+    return Normalized(value: value, statistics: statistics) { g, byExample in
       // After a rectified sum its sign is read off the value; otherwise the sign is found again from x.
       let sum = residual != nil && activation == APUS_NORM_RELU ? value : nil
       return backward(
@@ -176,7 +175,8 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
 
   private func backward(
     _ g: Tensor<Scalar>, _ x: Tensor<Scalar>, _ weight: Tensor<Scalar>, _ bias: Tensor<Scalar>, sum: Tensor<Scalar>?,
-    hasResidual: Bool, _ layout: GroupLayout, _ moments: [Double], _ activation: apus_norm_activation, _ byExample: Bool
+    hasResidual: Bool, _ layout: ChannelGroupLayout, _ moments: [Double], _ activation: apus_norm_activation,
+    _ byExample: Bool
   ) -> [Tensor<Scalar>?] {
     // One pair of sums for each plane; of a batch's channel they are added up in the order of the examples.
     let planes = layout.count * layout.group.planes
@@ -187,7 +187,7 @@ struct ChannelNormalization<Scalar: RealScalar>: Sendable {
         layout.withPointers(x, weight, bias, sum) { x, weight, bias, sum in
           g.withUnsafeBuffer { g in
             sums.withUnsafeMutableBufferPointer { sums in
-              let run = KernelRun(layout, activation, epsilon, x: x, weight: weight, bias: bias)
+              let run = ChannelKernelRun(layout, activation, epsilon, x: x, weight: weight, bias: bias)
               run.backward(
                 g.baseAddress!, sum, moments, dx: dx.baseAddress!, dresidual, sums.baseAddress!,
                 sums.baseAddress! + planes)
@@ -217,129 +217,6 @@ extension Activation {
     case .relu: APUS_NORM_RELU
     case .silu: hasResidual ? nil : APUS_NORM_SILU
     default: nil
-    }
-  }
-}
-
-/// Where the groups of a dense tensor lie.
-private struct GroupLayout: Sendable {
-  let count: Int
-  let group: apus_norm_group
-  let groupStride: Int
-  let channels: Int
-  /// Groups in one example, when they belong to one.
-  let parts: Int?
-
-  init(_ shape: [Int], _ groups: NormalizationGroups) {
-    let size = shape.dropFirst(2).reduce(1, *)
-    channels = shape[1]
-    switch groups {
-    case .channelsOfBatch:
-      count = channels
-      parts = nil
-      groupStride = size
-      group = apus_norm_group(planes: shape[0], size: size, stride: channels * size, affine: 0)
-    case .partsOfExample(let number):
-      count = shape[0] * number
-      parts = number
-      groupStride = channels / number * size
-      group = apus_norm_group(planes: channels / number, size: size, stride: size, affine: 1)
-    }
-  }
-
-  /// The first channel of a group.
-  func channel(of index: Int) -> Int { parts.map { index % $0 * group.planes } ?? index }
-
-  /// Adds up what each plane says of its channel.
-  func perChannel(_ sums: ArraySlice<Double>) -> [Double] {
-    var result = [Double](repeating: 0, count: channels)
-    for index in 0..<count {
-      let first = channel(of: index)
-      for plane in 0..<group.planes {
-        result[first + plane * group.affine] += sums[sums.startIndex + index * group.planes + plane]
-      }
-    }
-    return result
-  }
-
-  func withPointers<Scalar: RealScalar, Result>(
-    _ x: Tensor<Scalar>, _ weight: Tensor<Scalar>, _ bias: Tensor<Scalar>, _ other: Tensor<Scalar>?,
-    _ body: (
-      UnsafePointer<Scalar>, UnsafePointer<Scalar>, UnsafePointer<Scalar>, UnsafePointer<Scalar>?
-    ) -> Result
-  ) -> Result {
-    x.withUnsafeBuffer { x in
-      weight.withUnsafeBuffer { weight in
-        bias.withUnsafeBuffer { bias in
-          guard let other else { return body(x.baseAddress!, weight.baseAddress!, bias.baseAddress!, nil) }
-          return other.withUnsafeBuffer {
-            body(x.baseAddress!, weight.baseAddress!, bias.baseAddress!, $0.baseAddress!)
-          }
-        }
-      }
-    }
-  }
-}
-
-/// The kernels on the groups of one tensor, split over the threads group by group.
-private struct KernelRun<Scalar: RealScalar>: @unchecked Sendable {
-  let layout: GroupLayout
-  let activation: apus_norm_activation
-  let epsilon: Double
-  let x: UnsafePointer<Scalar>
-  let weight: UnsafePointer<Scalar>
-  let bias: UnsafePointer<Scalar>
-  let kernels = MemoryLayout<Scalar>.size == 4 ? apus_norm_f32().pointee : apus_norm_f64().pointee
-
-  init(
-    _ layout: GroupLayout, _ activation: apus_norm_activation, _ epsilon: Double, x: UnsafePointer<Scalar>,
-    weight: UnsafePointer<Scalar>, bias: UnsafePointer<Scalar>
-  ) {
-    self.layout = layout
-    self.activation = activation
-    self.epsilon = epsilon
-    self.x = x
-    self.weight = weight
-    self.bias = bias
-  }
-
-  func forward(
-    _ residual: UnsafePointer<Scalar>?, to y: UnsafeMutablePointer<Scalar>, _ mean: UnsafeMutablePointer<Double>,
-    _ variance: UnsafeMutablePointer<Double>
-  ) {
-    forEachGroup { index, start, channel in
-      var group = layout.group
-      kernels.statistics(&group, x + start, mean + index, variance + index)
-      let factor = 1 / (variance[index] + epsilon).squareRoot()
-      kernels.apply(
-        &group, activation, mean[index], factor, weight + channel, bias + channel, residual.map { $0 + start },
-        x + start, y + start)
-    }
-  }
-
-  func backward(
-    _ g: UnsafePointer<Scalar>, _ y: UnsafePointer<Scalar>?, _ moments: [Double], dx: UnsafeMutablePointer<Scalar>,
-    _ dresidual: UnsafeMutablePointer<Scalar>?, _ dweight: UnsafeMutablePointer<Double>,
-    _ dbias: UnsafeMutablePointer<Double>
-  ) {
-    forEachGroup { index, start, channel in
-      var group = layout.group
-      let factor = 1 / (moments[layout.count + index] + epsilon).squareRoot()
-      let plane = index * group.planes
-      kernels.backward(
-        &group, activation, moments[index], factor, weight + channel, bias + channel, x + start, y.map { $0 + start },
-        g + start, dx + start, dresidual.map { $0 + start }, dweight + plane, dbias + plane)
-    }
-  }
-
-  private func forEachGroup(_ body: (_ index: Int, _ start: Int, _ channel: Int) -> Void) {
-    let elements = layout.group.planes * layout.group.size
-    let grain = max(1, (1 << 13) / elements)
-    let pieces = (layout.count + grain - 1) / grain
-    parallelTasks(pieces) { piece in
-      for index in piece * grain..<min(layout.count, (piece + 1) * grain) {
-        body(index, index * layout.groupStride, layout.channel(of: index))
-      }
     }
   }
 }

@@ -36,34 +36,7 @@ public struct Convolution<Scalar: RealScalar>: Layer {
   /// - Parameter x: shape [examples, inputs, extents...].
   /// - Returns: shape [examples, outputs, extents...].
   public func callAsFunction(_ x: Tensor<Scalar>, in pass: ForwardPass = .inference) -> Tensor<Scalar> {
-    let isByExample = weight.isPerExampleParameter || bias?.isPerExampleParameter == true
-    return isByExample ? convolvedByExample(x) : x.convolved(with: weight, bias: bias, options)
-  }
-
-  /// The same, with the parameters' gradients kept apart by example.
-  private func convolvedByExample(_ x: Tensor<Scalar>) -> Tensor<Scalar> {
-    let arguments = [x, weight] + (bias.map { [$0] } ?? [])
-    func convolved(_ arguments: [Tensor<Scalar>]) -> Tensor<Scalar> {
-      arguments[0].convolved(with: arguments[1], bias: arguments.count > 2 ? arguments[2] : nil, options)
-    }
-    return customDerivatives(
-      at: arguments,
-      perExample: { arguments in
-        let (x, weight) = (arguments[0], arguments[1])
-        return (
-          values: [convolved(arguments)],
-          pullback: { cotangents, _ in
-            guard let g = cotangents[0] else { return [] }
-            return vectorJacobianProduct(at: arguments, of: convolved, direction: { _ in g }).gradients
-          },
-          perExamplePullback: { cotangents, _ in
-            guard let g = cotangents[0] else { return [] }
-            let kernel = Array(weight.shape.dropFirst(2))
-            let filters = convolutionFilterGradients(perExample: x, cotangent: g, kernel: kernel, options)
-            return [nil, filters] + (arguments.count > 2 ? [g.sum(axes: Array(2..<g.rank))] : [])
-          }
-        )
-      })[0]
+    x.convolved(with: weight, bias: bias, options)
   }
 
   public mutating func visit(_ visitor: Visitor<Scalar>) {
