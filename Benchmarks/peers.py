@@ -552,7 +552,7 @@ def run(function, round_time, settling_time):
 def versions():
     import importlib.metadata as metadata
 
-    names = ["numpy", "scipy", "torch", "scikit-learn", "safetensors"]
+    names = ["numpy", "scipy", "torch", "scikit-learn", "safetensors", "transformers"]
     found = {}
     for name in names:
         try:

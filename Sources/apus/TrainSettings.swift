@@ -62,7 +62,7 @@ struct TrainSettings: Codable, Hashable {
     case "lenet":
       (epochs, shift) = (20, 1)
     case "resnet8":
-      (learningRate, epochs, shift) = (5e-3, 20, 1)
+      (learningRate, epochs, shift) = (5e-3, 40, 1)
     default:
       (hidden, learningRate, epochs) = ([512], 4e-3, 60)
       smoothing = content.hasClasses ? 0.1 : 0

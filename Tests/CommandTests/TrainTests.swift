@@ -38,7 +38,7 @@ import Testing
 
   @Test func aConvolutionalNetworkReadsDigits() throws {
     let outcome = try Apus.run(
-      "train", "--data", "digits", "--model", "resnet8", "--epochs", "12", "-o", folder.file("cnn"), "--json")
+      "train", "--data", "digits", "--model", "resnet8", "-o", folder.file("cnn"), "--json")
     let json = try #require(try outcome.json() as? [String: Any])
     #expect(outcome.status == 0 && json["model"] as? String == "resnet8")
     #expect(try #require(json["testAccuracy"] as? Double) >= 0.985)
@@ -56,7 +56,7 @@ import Testing
     #expect(try Apus.run(["train", "-o", whole] + settings + variant).status == 0)
 
     var kills = 0
-    var limit = 0.4
+    func logged() -> Int { (try? contents("\(parts)/log.jsonl").count) ?? 0 }
     while true {
       let canResume = FileManager.default.fileExists(atPath: "\(parts)/config.json")
       let process = Process()
@@ -65,8 +65,10 @@ import Testing
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
       try process.run()
-      let end = Date(timeIntervalSinceNow: Double.random(in: 0.02..<limit, using: &generator))
-      while process.isRunning, Date() < end { usleep(500) }
+      // Four lives end some steps after they began, wherever they are then; the fifth goes to the end.
+      let wanted = logged() + Int.random(in: 1...1_500, using: &generator)
+      while process.isRunning, kills == 4 || logged() < wanted { usleep(500) }
+      usleep(UInt32.random(in: 0..<4_000, using: &generator))
       if process.isRunning {
         kill(process.processIdentifier, SIGKILL)
         kills += 1
@@ -76,11 +78,8 @@ import Testing
         try #require(process.terminationStatus == 0, "seed \(seed)")
         break
       }
-      // However slow the machine is, each life gets further.
-      limit *= 1.15
-      try #require(kills < 60, "seed \(seed)")
     }
-    #expect(kills >= 2, "seed \(seed)")
+    #expect(kills >= 1, "seed \(seed)")
     #expect(
       try contents("\(parts)/model.safetensors") == contents("\(whole)/model.safetensors"),
       "seed \(seed), \(kills) kills")
@@ -167,7 +166,8 @@ import Testing
     try String(repeating: "abcabcabc\n", count: 400).write(toFile: text, atomically: true, encoding: .utf8)
     let run = folder.file("gpt")
     let shape = ["--width", "32", "--heads", "2", "--layers", "2", "--context", "16", "--warmup", "5"]
-    let trained = try Apus.run(["train", "--data", text, "--steps", "120", "--store", "f16", "-o", run, "--json"] + shape)
+    let settings = ["train", "--data", text, "--steps", "120", "--store", "f16", "-o", run, "--json"]
+    let trained = try Apus.run(settings + shape)
     let json = try #require(try trained.json() as? [String: Any], "\(trained)")
     #expect(try #require(json["testLoss"] as? Double) < 0.2)
     #expect(try SafetensorsFile("\(run)/model.safetensors").entries.allSatisfy { $0.type == .float16 })

@@ -77,7 +77,8 @@ struct ModuleTests {
     let model = Perceptron([4, 5, 3], random: &random)
     let x: Tensor<Double> = random.normal([6, 4])
     let all = model.valueAndGradient { $0(x).squared().sum() }.gradient
-    let some = model.valueAndGradient(where: { $0.hasPrefix("output") }) { $0(x).squared().sum() }.gradient
+    let isOutput = { (name: String) in name.hasPrefix("output") }
+    let some = model.valueAndGradient(where: isOutput) { $0(x).squared().sum() }.gradient
     #expect(some.names == ["output.weight"])
     #expect(some["output.weight"] == all["output.weight"])
   }

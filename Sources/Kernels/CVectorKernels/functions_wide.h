@@ -1,6 +1,7 @@
 // f32 functions written for AVX-512, where the portable loops are much slower: sixteen numbers at a time, polynomials
-// chosen by permuting tables that stay in registers. All are within 1e-7 relative (checked over every f32), right at
-// NaN, infinities, subnormals and huge arguments, and an element's value does not depend on its position.
+// chosen by permuting tables that stay in registers. All are within 1e-7 relative (checked: those of one argument over
+// every normal f32, powers over fifty million pairs), right at NaN, infinities, subnormals and huge arguments, and an
+// element's value does not depend on its position.
 //
 // NULL where the processor lacks AVX-512; the portable loops then do.
 #pragma once

@@ -70,10 +70,11 @@ public enum Initializer: Sendable, Hashable {
     _ shape: [Int], _ deviation: Double, _ random: inout RandomStream
   ) -> Tensor<Scalar> {
     var result: Tensor<Scalar> = random.normal(shape)
-    var isOutside = result.absolute() .> 2
-    while isOutside.any {
-      result = isOutside.select(random.normal(shape), result)
-      isOutside = result.absolute() .> 2
+    while true {
+      let isOutside = result.absolute() .> 2
+      guard isOutside.any else { break }
+      let again: Tensor<Scalar> = random.normal(shape)
+      result = isOutside.select(again, result)
     }
     return result * Scalar(deviation)
   }
