@@ -31,7 +31,7 @@ public struct MatrixSelection: Sendable, Hashable {
   /// - Throws: `InvalidArgument` when a pattern matches no tensor, or nothing is selected.
   func select(from entries: [FactoredCheckpoint.Entry], of path: String) throws -> [FactoredCheckpoint.Entry] {
     for (option, patterns) in [("include", included), ("exclude", excluded)] {
-      for pattern in patterns where !entries.contains(where: { matches($0.name, pattern) }) {
+      for pattern in patterns where !entries.contains(where: { shellMatches($0.name, pattern) }) {
         let names = entries.prefix(3).map { "'\($0.name)'" }.joined(separator: ", ")
         throw InvalidArgument(
           option, found: "'\(pattern)', which matches no tensor", wanted: "a pattern for names such as \(names)")
@@ -39,8 +39,8 @@ public struct MatrixSelection: Sendable, Hashable {
     }
     let chosen = entries.filter { entry in
       guard entry.shape.count == 2, !entry.shape.contains(0), entry.type.isFloatingPoint else { return false }
-      if excluded.contains(where: { matches(entry.name, $0) }) { return false }
-      if !included.isEmpty { return included.contains { matches(entry.name, $0) } }
+      if excluded.contains(where: { shellMatches(entry.name, $0) }) { return false }
+      if !included.isEmpty { return included.contains { shellMatches(entry.name, $0) } }
       return includesEmbeddings || !isEmbedding(entry.name)
     }
     guard !chosen.isEmpty else {
@@ -56,5 +56,7 @@ public struct MatrixSelection: Sendable, Hashable {
     return role == .embedding || role == .head
   }
 
-  private func matches(_ name: String, _ pattern: String) -> Bool { fnmatch(pattern, name, 0) == 0 }
 }
+
+/// Whether a name fits a pattern with * and ?, as in a shell.
+func shellMatches(_ name: String, _ pattern: String) -> Bool { fnmatch(pattern, name, 0) == 0 }

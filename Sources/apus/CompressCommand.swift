@@ -11,19 +11,24 @@ struct CompressCommand: ParsableCommand {
     usage: """
       apus compress <file> --method <id> (--ratio <r> | --rank <k> | --error <e>) -o <out> [--dense]
                    [--include <pattern>] [--exclude <pattern>] [--embeddings] [--report <dir>] [--json]
+                   [--calibration <stats>] [--text <file>] [--tokens <n>] [--tokenizer <dir>]
       """,
     discussion: """
-      The methods are svd (the same share of the rank for each matrix), welore (a rank for each matrix, from all spectra) \
-      and concat-svd (matrices that can share a basis do). The output is a .safetensors file in which a compressed tensor \
+      Three methods look at the matrices alone: svd (the same share of the rank for each), welore (a rank for each, from \
+      all spectra) and concat-svd (matrices that can share a basis do). Three look at what the network does with a text, and \
+      take a language model and --ratio: fwsvd (weights count by the gradients of the loss), saes-svd (errors that add up \
+      from layer to layer are made good) and cospadi (sparse combinations of atoms). Their statistics come from a file of \
+      `apus calibrate`, or are gathered on --text. The output is a .safetensors file in which a compressed tensor \
       NAME stands as NAME.left and NAME.right, whose product it is, and the metadata says so. For example:
 
         apus compress model.safetensors --method welore --ratio 0.5 -o small.safetensors
+        apus compress minilm --method saes-svd --ratio 0.3 --text texts.txt -o small.safetensors
       """)
 
   @Argument(help: "The checkpoint: .safetensors, *.index.json, or a folder.")
   var file: String
 
-  @Option(help: ArgumentHelp("How: svd, welore or concat-svd.", valueName: "id"))
+  @Option(help: ArgumentHelp("How: svd, welore, concat-svd, fwsvd, saes-svd or cospadi.", valueName: "id"))
   var method: String
 
   @Option(help: ArgumentHelp("Keep this fraction of the parameters of the chosen matrices.", valueName: "r"))
@@ -47,6 +52,14 @@ struct CompressCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Not these tensors; may be repeated.", valueName: "pattern"))
   var exclude: [String] = []
 
+  @Option(help: ArgumentHelp("Statistics that `apus calibrate` gathered.", valueName: "stats"))
+  var calibration: String?
+
+  @OptionGroup var source: TextOptions
+
+  @Option(help: ArgumentHelp("Tokens of the text that a method looks at.", valueName: "n"))
+  var tokens = 16_384
+
   @Flag(help: "Embeddings and the head too.")
   var embeddings = false
 
@@ -57,6 +70,10 @@ struct CompressCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    if NetworkMethods.ids.contains(method), !CheckpointMethods.ids.contains(method) { return try compressNetwork() }
+    if calibration != nil || source.text != nil {
+      throw UsageError("--calibration and --text mean nothing to '\(method)', which looks at the matrices alone")
+    }
     let job = CheckpointCompressionJob(
       method: method, compressor: try CheckpointMethods.compressor(method), budget: try budget(),
       selection: MatrixSelection(included: include, excluded: exclude, includesEmbeddings: embeddings), isDense: dense)
@@ -70,6 +87,37 @@ struct CompressCommand: ParsableCommand {
     if json { return Console.print(result.json.text) }
     Console.print(Report(title: "", sections: [result.section]).text(width: Console.width()))
     for path in [output, reportTarget?.path].compactMap(\.self) { Console.print("written: \(path)") }
+  }
+
+  /// By a method that looks at what the network does with a text.
+  private func compressNetwork() throws {
+    guard let ratio, rank == nil, error == nil, !embeddings else {
+      throw UsageError("'\(method)' takes --ratio alone, for example --ratio 0.5, and no --embeddings")
+    }
+    try CompressionBudget.keepingParameters(ratio).validate()
+    let target = try report.map { try ReportTarget(folder: $0) }
+    let job = ModelCompressionJob(method: method, ratio: ratio, included: include, excluded: exclude)
+    let model = try source.model(file, original: nil)
+    let text = try source.calibrationText()
+    let statistics = try calibration.map { try CalibrationFile(contentsOf: $0) } ?? job.calibration.map { gathering in
+      var gathering = gathering
+      gathering.tokens = tokens
+      return try gathering.run(
+        model, on: text, named: source.name, progress: ProgressLine.shared.start("calibrate"))
+    }
+    let result = try job.run(
+      model, calibration: statistics, text: text, tokens: tokens,
+      progress: ProgressLine.shared.start("compress \(method)"))
+    try result.save(to: output, replacing: file, isDense: dense)
+    let section = result.section
+    try target?.write(
+      Report(
+        title: "Compression of \(file)", subtitle: "By \(method), to \(output).", sections: [section],
+        provenance: Provenance.facts(seconds: result.seconds)))
+    if json { return Console.print(result.json.text) }
+    Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
+    for warning in result.warnings.prefix(3) { Console.complain(warning) }
+    for path in [output, target?.path].compactMap(\.self) { Console.print("written: \(path)") }
   }
 
   private func budget() throws -> CompressionBudget {

@@ -16,9 +16,9 @@ public struct PolarDecomposition<Scalar: LinearScalar>: Sendable {
 
   /// Decomposes `matrix`, of shape [m, n], by its singular values.
   ///
+  /// Derivatives flow through both factors of a matrix of full rank, also where singular values coincide.
   /// - Parameter tolerance: singular values below this times the largest count as zero; by default the precision times
   ///   the larger extent.
-  /// Derivatives flow through both factors of a matrix of full rank, also where singular values coincide.
   /// - Throws: `InvalidArgument` unless `matrix` is a matrix of finite numbers; for one that is being differentiated,
   ///   also `DecompositionError.rankDeficient`.
   public init(of matrix: Tensor<Scalar>, tolerance: Scalar? = nil) throws {

@@ -304,8 +304,8 @@ extension Tensor where Scalar: RealScalar {
     return record(tape, self, onParameter: .leadingAxes) { x in
       let y = x.relu()
       // The result is kept in any case by what comes next; the argument may then be freed.
-      let isPositive = y.withoutDerivative
-      return (y, { (isPositive .> 0).select($0, Tensor(0)) })
+      let value = y.withoutDerivative
+      return (y, { (value .> 0).select($0, Tensor(0)) })
     }
   }
 

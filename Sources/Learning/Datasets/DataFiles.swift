@@ -26,7 +26,7 @@ extension FileData {
       guard labels == nil else {
         throw InvalidArgument(labels ?? "", found: "labels of a text", wanted: "a text alone: it is its own target")
       }
-      self = .text(try Self.corpus(features))
+      self = .text(try TextCorpus(contentsOf: features))
       return
     }
     var x = try readArray(features).asFloat()
@@ -53,16 +53,6 @@ extension FileData {
         labels ?? features, found: "shape \(y.shape)", wanted: "\(x.shape[0]) rows, as many as the features have")
     }
     self = Self.isLabels(y) && !isRegression ? .labelled(Self.labelled(x, y)) : .regression(Self.regression(x, y))
-  }
-
-  private static func corpus(_ path: String) throws -> TextCorpus {
-    let file = try MappedFile(path)
-    let bytes = file.withBytes(0..<file.count) { Array($0) }
-    guard !bytes.isEmpty else { throw FileError(.empty, path, "the file is empty") }
-    guard String(validating: bytes, as: UTF8.self) != nil else {
-      throw FileError(.foreign, path, "this is not a text in UTF-8")
-    }
-    return TextCorpus(name: path, bytes: bytes)
   }
 
   /// Whether all are whole numbers from zero on, not many more than there are examples.

@@ -1,5 +1,6 @@
 // Text as training data: the corpus, and windows of its tokens.
 
+import FileFormats
 public import Tensors
 
 /// A text to learn from.
@@ -11,6 +12,19 @@ public struct TextCorpus: Sendable {
   public init(name: String, bytes: [UInt8]) {
     self.name = name
     self.bytes = bytes
+  }
+
+  /// The text in a file.
+  ///
+  /// - Throws: `FileError` when it cannot be read, is empty, or is not UTF-8.
+  public init(contentsOf path: String) throws {
+    let file = try MappedFile(path)
+    let bytes = file.withBytes(0..<file.count) { Array($0) }
+    guard !bytes.isEmpty else { throw FileError(.empty, path, "the file is empty") }
+    guard String(validating: bytes, as: UTF8.self) != nil else {
+      throw FileError(.foreign, path, "this is not a text in UTF-8")
+    }
+    self.init(name: path, bytes: bytes)
   }
 
   public init(name: String, text: String) { self.init(name: name, bytes: Array(text.utf8)) }

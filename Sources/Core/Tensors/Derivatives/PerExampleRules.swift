@@ -121,7 +121,7 @@ private func isParameter<S: TensorScalar>(
 
 /// A parameter stretched: to a tensor of the examples if their number comes to stand in front.
 func broadcastPerExample<S: TensorScalar>(
-  _ tape: Tape, _ x: Tensor<S>, to target: [Int], operation: StaticString = #function
+  _ tape: Tape, _ x: Tensor<S>, to target: [Int]
 ) -> Tensor<S> {
   let value = x.lowered(below: tape).broadcast(to: target)
   guard let towards = x.node(on: tape) else { return value }
@@ -170,8 +170,7 @@ func gatheredPerExample<S: TensorScalar>(
 extension Tensor where Scalar: RealScalar {
   /// A matrix product on a tape that keeps the gradients of the examples apart; both operands have at least two axes.
   static func productPerExample(
-    _ tape: Tape, _ a: Tensor, _ b: Tensor, _ transposingA: Bool, _ transposingB: Bool,
-    operation: StaticString = "matmul"
+    _ tape: Tape, _ a: Tensor, _ b: Tensor, _ transposingA: Bool, _ transposingB: Bool
   ) -> Tensor {
     let nodeA = a.node(on: tape)
     let nodeB = b.node(on: tape)
@@ -190,7 +189,7 @@ extension Tensor where Scalar: RealScalar {
       let isFitB = nodeB == nil || isParameterB || (leadsB && b.rank >= a.rank)
       if !isFitA || !isFitB {
         preconditionFailure(
-          "per-example gradients: \(operation) on shapes \(a.shape) and \(b.shape) does not keep the \(count) examples "
+          "per-example gradients: matmul on shapes \(a.shape) and \(b.shape) does not keep the \(count) examples "
             + "on the first axis of operands and result")
       }
     }

@@ -109,6 +109,36 @@ public struct GPTConfiguration: Codable, Sendable, Hashable {
 
   private static let metadataKey = "config"
 
+  /// Reads a `config.json` of a LLaMA.
+  ///
+  /// - Throws: `FileError` when it is not the configuration of a decoder that can be built here.
+  public init(contentsOf path: String) throws {
+    struct Kind: Decodable {
+      var model_type, hidden_act: String?
+      var rope_scaling: [String: JSONAny]?
+      var attention_bias: Bool?
+      struct JSONAny: Decodable { init(from decoder: any Decoder) {} }
+    }
+    let file = try MappedFile(path)
+    let data = file.withBytes(0..<file.count) { Data($0) }
+    do {
+      let kind = try JSONDecoder().decode(Kind.self, from: data)
+      guard kind.model_type ?? "llama" == "llama", kind.hidden_act ?? "silu" == "silu", kind.rope_scaling == nil,
+        kind.attention_bias != true
+      else {
+        throw FileError(
+          .unsupported, path,
+          "a LLaMA with SiLU, unscaled rotary positions and no biases is read, but this is another network")
+      }
+      self = try JSONDecoder().decode(Self.self, from: data)
+      try validate()
+    } catch let error as DecodingError {
+      throw FileError(.malformed, path, "not the configuration of a decoder: \(error)")
+    } catch let error as InvalidArgument {
+      throw FileError(.malformed, path, error.description)
+    }
+  }
+
   /// The configuration in a checkpoint's metadata.
   ///
   /// - Throws: `FileError` when it is missing or not of a decoder; `InvalidArgument` when no such model can exist.

@@ -1,0 +1,170 @@
+// A network for texts as people keep it: weights, configuration and tokenizer, beside each other on disk.
+
+public import FileFormats
+import Foundation
+public import Networks
+public import Tensors
+
+/// A decoder or an encoder with its tokenizer, read from a checkpoint.
+///
+/// Matrices stored as factors run as factors.
+public struct TextModel: Sendable {
+  public enum Network: Sendable {
+    /// Predicts the next token.
+    case decoder(GPT<Float>)
+    /// Gives each sentence a vector.
+    case encoder(BERT<Float>)
+  }
+
+  public var network: Network
+  public let tokenizer: any Tokenizer
+  /// The file or folder it was read from.
+  public let path: String
+
+  public init(_ network: Network, tokenizer: any Tokenizer, path: String = "") {
+    self.network = network
+    self.tokenizer = tokenizer
+    self.path = path
+  }
+
+  /// Reads a model.
+  ///
+  /// A decoder's configuration is in the checkpoint's metadata, as `apus train` writes it, or in a `config.json` of a
+  /// LLaMA; an encoder's is in a `config.json` of a BERT. The file and the tokenizer may lie beside the checkpoint or in
+  /// the folder `tokenizer`.
+  /// - Throws: `FileError` or `StateMismatch` when there is no such model.
+  public init(_ path: String, tokenizer folder: String? = nil) throws {
+    let checkpoint = try Checkpoint(Self.weights(path))
+    let beside = Self.folder(of: checkpoint.path)
+    let configuration = [folder.map(Self.folder(of:)), beside].compactMap(\.self).map { "\($0)/config.json" }
+      .first { FileManager.default.fileExists(atPath: $0) }
+    self.path = path
+    if checkpoint.metadata["config"] != nil {
+      let model = try GPT<Float>(from: checkpoint)
+      network = .decoder(model)
+      tokenizer = try Self.tokenizer(folder ?? beside, vocabulary: model.configuration.vocabulary)
+    } else if let configuration, try Self.isBERT(configuration) {
+      let embedder = try SentenceEmbedder(checkpoint: checkpoint.path, tokenizer: folder ?? beside)
+      network = .encoder(embedder.model)
+      tokenizer = embedder.tokenizer
+    } else if let configuration {
+      let model = try GPT<Float>(from: checkpoint, configuration: GPTConfiguration(contentsOf: configuration))
+      network = .decoder(model)
+      tokenizer = try Self.tokenizer(folder ?? beside, vocabulary: model.configuration.vocabulary)
+    } else {
+      throw FileError(
+        .unsuitable, path,
+        "neither its metadata nor a config.json beside it says what network this is; name the folder with --tokenizer")
+    }
+  }
+
+  /// The width of the context: the most tokens that are looked at together.
+  public var contextLength: Int {
+    switch network {
+    case .decoder(let model): model.configuration.contextLength
+    case .encoder(let model): model.configuration.positions
+    }
+  }
+
+  /// The encoder with its tokenizer; nothing for a decoder.
+  public var embedder: SentenceEmbedder? {
+    guard case .encoder(let model) = network, let tokenizer = tokenizer as? WordPieceTokenizer else { return nil }
+    return SentenceEmbedder(model: model, tokenizer: tokenizer)
+  }
+
+  public var isDecoder: Bool { if case .decoder = network { true } else { false } }
+
+  /// The linear layers by name.
+  public var linearLayers: [(name: String, layer: Linear<Float>)] {
+    switch network {
+    case .decoder(let model): model.linearLayers
+    case .encoder(let model): model.linearLayers
+    }
+  }
+
+  /// Numbers in all tensors, as they are stored.
+  public var parameterCount: Int {
+    func count(_ model: some Module<Float>) -> Int {
+      (model.parameters.tensors + model.buffers.tensors).reduce(0) { $0 + $1.count }
+    }
+    return switch network {
+    case .decoder(let model): count(model)
+    case .encoder(let model): count(model)
+    }
+  }
+
+  /// Multiplications and additions of the linear layers for one token.
+  public var operationsPerToken: Double {
+    linearLayers.reduce(0) { $0 + 2 * Double($1.layer.form.parameterCount) }
+  }
+
+  /// The configuration of a decoder for a checkpoint's metadata; an encoder's is a file of its own.
+  var metadata: [String: String] {
+    if case .decoder(let model) = network { model.configuration.metadata } else { [:] }
+  }
+
+  /// Writes the weights, in factors where the model has factors.
+  public func save(to path: String, as type: StoredType? = nil, metadata extra: [String: String] = [:]) throws {
+    let metadata = metadata.merging(extra) { $1 }
+    switch network {
+    case .decoder(let model): try model.save(to: path, as: type, metadata: metadata)
+    case .encoder(let model): try model.save(to: path, as: type, metadata: metadata)
+    }
+  }
+
+  /// Writes the weights with all factors multiplied out, under the names that other tools know.
+  public func saveDense(to path: String, as type: StoredType? = nil, metadata extra: [String: String] = [:]) throws {
+    var dense = self
+    switch network {
+    case .decoder(var model):
+      model.forEachLinear { $1.form = .dense($1.form.dense) }
+      dense.network = .decoder(model)
+    case .encoder(var model):
+      model.forEachLinear { $1.form = .dense($1.form.dense) }
+      dense.network = .encoder(model)
+    }
+    try dense.save(to: path, as: type, metadata: extra)
+  }
+
+  // MARK: Where things lie
+
+  /// The checkpoint of a run's folder is its model, not what it resumes from.
+  private static func weights(_ path: String) -> String {
+    let inFolder = "\(path)/model.safetensors"
+    return FileManager.default.fileExists(atPath: inFolder) ? inFolder : path
+  }
+
+  /// The folder that a file lies in; a folder itself.
+  public static func folder(of path: String) -> String {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue { return path }
+    let parent = (path as NSString).deletingLastPathComponent
+    return parent.isEmpty ? "." : parent
+  }
+
+  private static func isBERT(_ path: String) throws -> Bool {
+    struct Header: Decodable { var model_type: String? }
+    let file = try MappedFile(path)
+    let data = file.withBytes(0..<file.count) { Data($0) }
+    guard let header = try? JSONDecoder().decode(Header.self, from: data) else {
+      throw FileError(.malformed, path, "this is not the configuration of a network")
+    }
+    return header.model_type == "bert"
+  }
+
+  private static func tokenizer(_ folder: String, vocabulary: Int) throws -> any Tokenizer {
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
+    let isThere = exists && (!isFolder.boolValue || FileManager.default.fileExists(atPath: "\(folder)/tokenizer.json"))
+    // Without a file a model of 256 tokens is one of bytes.
+    guard isThere || vocabulary == 256 else {
+      throw FileError(.missing, folder, "there is no tokenizer.json here; say where it is with --tokenizer DIR")
+    }
+    let tokenizer: any Tokenizer = isThere ? try readTokenizer(folder) : ByteTokenizer()
+    guard tokenizer.vocabularyCount <= vocabulary else {
+      throw FileError(
+        .unsuitable, folder, "a tokenizer of \(tokenizer.vocabularyCount) tokens does not fit a model of \(vocabulary)")
+    }
+    return tokenizer
+  }
+}
