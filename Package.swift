@@ -164,7 +164,9 @@ let package = Package(
     tests("ImagingTests", ["Imaging", "LinearAlgebra", "FileFormats"]),
     tests("LinearSolversTests", ["LinearSolvers", "LinearAlgebra", "FileFormats"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
-    tests("JobsTests", ["Jobs", "FileFormats", "Compression", "LinearAlgebra"]),
+    tests(
+      "JobsTests",
+      ["Jobs", "FileFormats", "Compression", "LinearAlgebra", "Networks", "Datasets", "Training", "CatalogueCore"]),
     tests("CommandTests", ["FileFormats", "ApusCommand"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,4 +1,3 @@
-public import CatalogueCore
 import Compression
 import FileFormats
 import Foundation
@@ -88,11 +87,12 @@ extension CalibrationData {
   /// The batches in `range` alone.
   func part(_ range: Range<Int>) -> CalibrationData {
     let start = range.lowerBound
-    let (evaluate, losses, counted) = (evaluate, losses, counted)
-    return CalibrationData(
-      count: range.count, evaluate: { try evaluate($0, start + $1) },
-      losses: losses.map { losses in { try losses($0, start + $1) } },
-      counted: counted.map { counted in { counted(start + $0) } })
+    var part = self
+    part.count = range.count
+    part.evaluate = { [evaluate] model, batch in try evaluate(model, start + batch) }
+    if let losses { part.losses = { model, batch in try losses(model, start + batch) } }
+    if let counted { part.counted = { batch in counted(start + batch) } }
+    return part
   }
 }
 

@@ -1,7 +1,7 @@
 import Datasets
 import Foundation
 import Networks
-public import Tensors
+import Tensors
 
 /// How well a decoder predicts a text, and how near it is to another one.
 public struct DecoderEvaluation: Sendable {

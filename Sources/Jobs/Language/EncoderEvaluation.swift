@@ -1,6 +1,6 @@
 import LinearAlgebra
 import Networks
-public import Tensors
+import Tensors
 
 /// How much of an encoder's meaning a changed encoder keeps, on sentences.
 public struct EncoderEvaluation: Sendable {

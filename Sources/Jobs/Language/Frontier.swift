@@ -1,4 +1,4 @@
-public import CatalogueCore
+import CatalogueCore
 import Foundation
 public import Tensors
 

@@ -1,5 +1,5 @@
 public import CatalogueCore
-public import Compression
+import Compression
 import FileFormats
 import Foundation
 import Networks
