@@ -12,7 +12,6 @@ struct TrainSummary {
 
   private var record: TrainingRecord { outcome.record }
   private var isText: Bool { settings.model == "gpt" }
-  private var lossName: String { settings.model == "gpt" ? "held-out loss" : "test loss" }
 
   private var facts: [Fact] {
     var facts = [
@@ -86,7 +85,7 @@ struct TrainSummary {
     plots.append(
       Plot(
         "Gradient norm", caption: "Of the last step of each line of the log, before clipping.", x: "step",
-        y: .logarithmic("norm"), [Series("", x: steps, y: log.map(\.gradientNorm))]))
+        y: .logarithmic("norm"), [Series("", x: steps, y: log.map { $0.gradientNorm ?? .nan })]))
     plots.append(
       Plot(
         "Learning rate", x: "step", y: "rate",

@@ -102,7 +102,7 @@ public struct TrainingFolder: Sendable {
       throw ResumeError.otherSetting(
         path: checkpointPath, name: error.name, found: error.found, wanted: error.wanted)
     }
-    resumed.state.entries = try readLog().filter { $0.step <= resumed.state.step }
+    resumed.state.entries = readLog().filter { $0.step <= resumed.state.step }
     try rewriteLog(resumed.state.entries)
     run = resumed
   }
@@ -137,7 +137,7 @@ public struct TrainingFolder: Sendable {
   // MARK: The log
 
   /// The lines of the log; one that is not whole is left out.
-  public func readLog() throws -> [TrainingLogEntry] {
+  public func readLog() -> [TrainingLogEntry] {
     guard let data = FileManager.default.contents(atPath: logPath) else { return [] }
     let decoder = JSONDecoder()
     return data.split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(TrainingLogEntry.self, from: $0) }

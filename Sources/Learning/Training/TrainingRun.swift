@@ -50,10 +50,10 @@ struct TrainingState: Sendable, Codable {
   // What the next line of the log is going to say.
   private var lossSum = 0.0
   private var lossCount = 0
-  private var gradientNorm = 0.0
+  private var gradientNorm: Double? = 0
   var pendingEvaluation: Evaluation?
 
-  /// All lines so far; a checkpoint has only their number, for they are in the log.
+  /// All lines so far; not in a checkpoint, for they are in the log.
   var entries: [TrainingLogEntry] = []
 
   private enum CodingKeys: String, CodingKey {
@@ -67,7 +67,7 @@ struct TrainingState: Sendable, Codable {
     lossSum += loss
     lossCount += 1
     lastLoss = loss
-    self.gradientNorm = gradientNorm
+    self.gradientNorm = gradientNorm.isFinite ? gradientNorm : nil
   }
 
   mutating func closeEntry(rateFactor: Double, seconds: Double) -> TrainingLogEntry {
