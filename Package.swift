@@ -20,10 +20,10 @@ let core: [Target.Dependency] = [
   "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "Convolutions", "FileFormats",
 ]
 let learning: [Target.Dependency] = ["Networks", "Optimizers", "Datasets", "Training"]
-let methods: [Target.Dependency] = ["Diagnostics", "Compression"]
+let methods: [Target.Dependency] = ["Diagnostics", "Compression", "DataSelection"]
 let libraries = [
   "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "Convolutions", "FileFormats", "Networks", "Optimizers",
-  "Datasets", "Training", "Diagnostics", "Compression", "Catalogue", "Jobs",
+  "Datasets", "Training", "Diagnostics", "Compression", "DataSelection", "Catalogue", "Jobs",
 ]
 
 let package = Package(
@@ -71,19 +71,40 @@ let package = Package(
     module("Learning", "Training", ["Tensors", "FileFormats", "Networks", "Optimizers", "Datasets"]),
 
     // Methods: one module per domain, one file per method.
-    module("Methods", "Diagnostics", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
-    module("Methods", "Compression", ["Tensors", "LinearAlgebra", "SpecialFunctions"]),
+    module(
+      "Methods", "Diagnostics",
+      ["Tensors", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers", "FileFormats", "CVectorKernels"]),
+    module(
+      "Methods", "Compression",
+      [
+        "Tensors", "LinearAlgebra", "SpecialFunctions", "Convolutions", "Networks", "Optimizers", "FileFormats",
+        "CVectorKernels",
+      ]),
+    module("Methods", "DataSelection", ["Tensors", "LinearAlgebra", "Networks", "Optimizers", "Datasets"]),
 
     // Catalogue: how each method is offered, and what it must show.
     module(
       "Catalogue", "CatalogueCore", folder: "Core",
       core + [.product(name: "Mustache", package: "swift-mustache")]),
-    module("Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics", core + ["CatalogueCore", "Diagnostics"]),
-    module("Catalogue", "CompressionCatalogue", folder: "Compression", core + ["CatalogueCore", "Compression"]),
+    module(
+      "Catalogue", "Experiments",
+      ["Tensors", "FileFormats", "Networks", "Optimizers", "Datasets"]),
+    module(
+      "Catalogue", "DiagnosticsCatalogue", folder: "Diagnostics",
+      core + learning + ["CatalogueCore", "Experiments", "Diagnostics"]),
+    module(
+      "Catalogue", "CompressionCatalogue", folder: "Compression",
+      core + learning + ["CatalogueCore", "Experiments", "Compression"]),
+    module(
+      "Catalogue", "DataSelectionCatalogue", folder: "DataSelection",
+      core + learning + ["CatalogueCore", "Experiments", "DataSelection"]),
     module("Catalogue", "SpecialFunctionsCatalogue", folder: "SpecialFunctions", core + ["CatalogueCore", "Datasets"]),
     module(
       "Catalogue", "Catalogue", folder: "Index",
-      ["CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "SpecialFunctionsCatalogue"]),
+      [
+        "CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "DataSelectionCatalogue",
+        "SpecialFunctionsCatalogue",
+      ]),
 
     // Jobs: what people do with whole checkpoints.
     .target(name: "Jobs", dependencies: core + learning + methods + ["CatalogueCore"], path: "Sources/Jobs"),
@@ -115,8 +136,9 @@ let package = Package(
     tests("OptimizersTests", ["Optimizers", "Networks", "FileFormats"]),
     tests("DatasetsTests", ["Datasets", "FileFormats"]),
     tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats"]),
-    tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions"]),
-    tests("CompressionTests", ["Compression", "LinearAlgebra"]),
+    tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers"]),
+    tests("CompressionTests", ["Compression", "LinearAlgebra", "Networks", "Optimizers", "FileFormats"]),
+    tests("DataSelectionTests", ["DataSelection", "LinearAlgebra", "Networks", "Optimizers", "Datasets"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
     tests("JobsTests", ["Jobs", "FileFormats", "Compression", "LinearAlgebra"]),
     tests("CommandTests", ["FileFormats", "ApusCommand"]),

@@ -196,4 +196,9 @@ struct PolarTests {
     let difference = (value(a + direction * step) - value(a - direction * step)).scalar / (2 * step)
     #expect(abs(slope - difference) < 1e-7 * max(1, abs(slope)))
   }
+
+  @Test(arguments: [2, 40]) func exponentialsBeyondTheTypeAreUnknown(side: Int) throws {
+    let huge = Tensor<Double>(repeating: 1e308, shape: [side, side])
+    #expect(try huge.matrixExponential().isFinite == false)
+  }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Networks
 import Optimizers
 import Tensors
+import TestSupport
 import Testing
 
 /// The problem of Tests/Reference/optimizers.py: a stretched bowl and hills, over three tensors.
@@ -82,5 +83,5 @@ struct Reference: Decodable {
 
 /// The largest difference of two lists of numbers.
 func distance(_ a: [Double], _ b: [Double]) -> Double {
-  a.count == b.count ? zip(a, b).map { abs($0 - $1) }.max() ?? 0 : .infinity
+  TestSupport.distance(Tensor(a), Tensor(b))
 }

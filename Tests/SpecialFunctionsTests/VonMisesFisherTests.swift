@@ -67,4 +67,15 @@ struct VonMisesFisherTests {
     #expect(throws: InvalidArgument.self) { try VonMisesFisher(meanDirection: Tensor([1, 1]), concentration: 1) }
     #expect(throws: InvalidArgument.self) { try VonMisesFisher(meanDirection: Tensor([1, 0]), concentration: -1) }
   }
+
+  /// One less the component along the mean is then about p / 2k, and the sampler must neither stop nor lose it.
+  @Test(arguments: [1e3, 1e9, 1e18, 1e300]) func concentratedSamplesStayNearTheMean(concentration: Double) throws {
+    let mean = Tensor<Double>([0, 0, 1])
+    var random = RandomStream(seed: 3)
+    let samples = try VonMisesFisher(meanDirection: mean, concentration: concentration).sample(2_000, from: &random)
+    #expect((samples.sumOfSquares(axes: [1]) - 1).largestMagnitude < 1e-12)
+    // k times the squared distance across the mean is a sum of two squares of standard normal numbers.
+    let across = samples.slice(axis: 1, 0..<2).sumOfSquares(axes: [1]).mean().scalar
+    #expect(abs(across * concentration - 2) < 0.2, "\(across * concentration)")
+  }
 }

@@ -34,7 +34,10 @@ extension Tensor where Scalar: RealScalar {
   public var largestMagnitude: Double { isEmpty ? 0 : Double(absolute().maximum().scalar) }
 }
 
-/// The largest absolute difference of two tensors of one shape; infinite when the shapes differ.
+/// The largest absolute difference of two tensors of one shape; infinite when the shapes differ or a difference is no
+/// number: the largest of several distances would forget a NaN.
 public func distance<Scalar: RealScalar>(_ a: Tensor<Scalar>, _ b: Tensor<Scalar>) -> Double {
-  a.shape == b.shape ? (a - b).largestMagnitude : .infinity
+  guard a.shape == b.shape else { return .infinity }
+  let largest = (a - b).largestMagnitude
+  return largest.isNaN ? .infinity : largest
 }

@@ -117,4 +117,10 @@ import Testing
         einsum("bij,bkj,bk->bi", [a, a, a[.all, .all, 0]]),
         a.matmul(a, transposingB: true).matmul(a[.all, .all, 0].expanded(axis: -1)).squeezed(axis: -1)) < 1e-13)
   }
+
+  @Test func productsOfNothingHaveTheirShape() {
+    #expect(Tensor<Double>.zeros([0, 2, 3]).matmul(.ones([3, 4])).shape == [0, 2, 4])
+    #expect(Tensor<Double>.ones([2, 2, 0]).matmul(.ones([0, 4])) == .zeros([2, 2, 4]))
+    #expect(Tensor<Double>.ones([0, 2, 3]).matmul(Tensor<Double>.ones([0, 3, 4])).shape == [0, 2, 4])
+  }
 }

@@ -109,4 +109,11 @@ import Testing
       for (a, b) in zip(single, results()) { #expect(a == b, "\(count) threads") }
     }
   }
+
+  @Test func axesOfNoExtentReduceToTheNeutralElement() {
+    let none = Tensor<Double>.zeros([0, 3])
+    #expect(none.product(axes: [0]) == .ones([3]))
+    #expect(none.product(axes: [1]) == .ones([0]))
+    #expect(Tensor<Double>.zeros([2, 0, 3]).product(axes: [1, 2]) == .ones([2]))
+  }
 }

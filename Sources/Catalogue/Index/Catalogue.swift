@@ -1,5 +1,6 @@
 public import CatalogueCore
 import CompressionCatalogue
+import DataSelectionCatalogue
 import DiagnosticsCatalogue
 import SpecialFunctionsCatalogue
 
@@ -23,7 +24,8 @@ public enum Catalogue {
   }
 
   /// The methods that work, module by module.
-  public static let methods: [any CataloguedMethod] = diagnosticsMethods + compressionMethods + specialFunctionsMethods
+  public static let methods: [any CataloguedMethod] =
+    diagnosticsMethods + compressionMethods + dataSelectionMethods + specialFunctionsMethods
 
   /// Every method of the catalogue, by module and id.
   public static let entries: [Entry] = {

@@ -29,7 +29,7 @@ struct LogBessel: CataloguedMethod {
       summary: """
         log I_v(x) and log K_v(x) for any order and argument, where the functions themselves overflow or vanish: in \
         von Mises-Fisher laws of thousands of dimensions, Matern kernels, Rice and Skellam likelihoods. Accurate to \
-        4e-15 max(1, |value|), 10 to 60 ns an element on one core whatever the order. With --function fit, rows are taken \
+        4e-15 max(1, |value|); the time does not depend on the order. With --function fit, rows are taken \
         as directions and a von Mises-Fisher law is fitted by maximum likelihood.
         """,
       inputs: [x, orders], parameters: [function, order], outputs: [values, direction, logDensities],

@@ -51,6 +51,17 @@ func poolingWindows(
   precondition(
     zip(windows.padding, windows.spans).allSatisfy { 2 * $0 <= $1 },
     "\(name): padding \(windows.padding) is more than half of the windows \(windows.window)")
+  // With dilation, or without any place, a window may miss the input all the same.
+  for axis in 0..<windows.axes {
+    let places = 0..<windows.input[axis]
+    for start in (0..<windows.output[axis]).map({ $0 * windows.stride[axis] - windows.padding[axis] }) {
+      let holdsOne = (0..<windows.window[axis]).contains { places.contains(start + $0 * windows.dilation[axis]) }
+      precondition(
+        holdsOne,
+        "\(name): a window of \(windows.window) with dilation \(windows.dilation) and padding \(windows.padding) holds no "
+          + "place of extents \(windows.input)")
+    }
+  }
   return windows
 }
 

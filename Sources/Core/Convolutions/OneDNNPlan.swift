@@ -56,16 +56,18 @@
       self.primitive = primitive
       self.bias = hasBias ? bias : nil
       scratch = wanted(dnnl_query_scratchpad_md)
-      guard let input = Operand(plainInput, wantedInput, isResult: product == .inputGradient, library),
-        let output = Operand(plainOutput, wantedOutput, isResult: product == .output, library),
-        let filters = Operand(plainFilters, wantedFilters, isResult: product == .filterGradient, library)
-      else {
+      let operands = [
+        Operand(plainInput, wantedInput, isResult: product == .inputGradient, library),
+        Operand(plainOutput, wantedOutput, isResult: product == .output, library),
+        Operand(plainFilters, wantedFilters, isResult: product == .filterGradient, library),
+      ]
+      let made = operands.compactMap(\.self)
+      guard made.count == operands.count else {
+        for operand in made { if let reorder = operand.reorder { dnnl_primitive_destroy(reorder) } }
         dnnl_primitive_destroy(primitive)
         return nil
       }
-      self.input = input
-      self.output = output
-      self.filters = filters
+      (self.input, self.output, self.filters) = (made[0], made[1], made[2])
     }
 
     deinit {

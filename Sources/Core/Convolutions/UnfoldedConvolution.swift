@@ -28,7 +28,6 @@ struct UnfoldedConvolution<Scalar: RealScalar> {
     // Columns of 256 KiB lie in the second cache beside the filters; below 64 places the products become slow.
     let fitting = (1 << 18) / (terms * MemoryLayout<Scalar>.stride) / 16 * 16
     tile = min(max(fitting, 64), places)
-    _ = LibraryThreads.single
   }
 
   private var images: Int { shape.batch * shape.groups }

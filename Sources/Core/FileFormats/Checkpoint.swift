@@ -39,9 +39,12 @@ public struct Checkpoint: Sendable {
     if path.hasSuffix(".json") {
       try self.init(path, ShardIndex(path))
     } else {
-      self.init(path, [try SafetensorsFile(path)]) { _, _ in true }
+      self.init(try SafetensorsFile(path))
     }
   }
+
+  /// The tensors of one file that is open already.
+  public init(_ file: SafetensorsFile) { self.init(file.path, [file]) { _, _ in true } }
 
   private init(_ path: String, _ index: ShardIndex) throws(FileError) {
     var files: [SafetensorsFile] = []

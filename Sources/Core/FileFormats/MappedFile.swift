@@ -20,9 +20,21 @@ public final class MappedFile: Sendable {
   public let path: String
   public let count: Int
   /// Whether the bytes are a mapping of the file rather than a copy of it.
-  public let isMapped: Bool
+  public var isMapped: Bool { holding == .mapping }
+  private let holding: Holding
   // Never written to after `init`, which makes sharing it between threads sound.
   private nonisolated(unsafe) let start: UnsafeMutableRawPointer
+
+  private enum Holding { case mapping, copy, partOfProgram }
+
+  /// The contents of a file that is part of the program, under the name that errors call it by.
+  init(named name: String, partOfProgram bytes: StaticBytes) {
+    path = name
+    count = bytes.count
+    // Never written to: see `start`.
+    start = UnsafeMutableRawPointer(mutating: bytes.start)
+    holding = .partOfProgram
+  }
 
   /// Opens `path`. Symbolic links are followed; folders, devices and pipes are refused.
   ///
@@ -38,10 +50,10 @@ public final class MappedFile: Sendable {
       let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
       guard let address, address != MAP_FAILED else { throw .reading(path, errno: errno) }
       start = address
-      isMapped = true
+      holding = .mapping
     } else {
       start = UnsafeMutableRawPointer.allocate(byteCount: max(size, 1), alignment: 64)
-      isMapped = false
+      holding = .copy
     }
     self.path = path
     count = size
@@ -54,10 +66,10 @@ public final class MappedFile: Sendable {
   }
 
   deinit {
-    if isMapped {
-      munmap(start, count)
-    } else {
-      start.deallocate()
+    switch holding {
+    case .mapping: munmap(start, count)
+    case .copy: start.deallocate()
+    case .partOfProgram: break
     }
   }
 
@@ -75,6 +87,8 @@ public final class MappedFile: Sendable {
   /// Tells the system that bytes in `range` are not needed for now: they stop counting as this process's memory, and are
   /// read again from the file when they are touched again.
   public func release(_ range: Range<Int>) {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= count, "bytes \(range) of a file of \(count) cannot be released")
     guard isMapped else { return }
     // Whole pages inside the range; its ends may share theirs with a neighbour in use.
     let page = Int(getpagesize())
@@ -103,6 +117,18 @@ public final class MappedFile: Sendable {
       guard read > 0 else { throw FileError(.truncated, path, "the file became shorter while it was read") }
       position += read
     }
+  }
+}
+
+/// Bytes that are there as long as the program runs.
+public struct StaticBytes: @unchecked Sendable {
+  let start: UnsafeRawPointer
+  let count: Int
+
+  /// - Parameter start: the first of `count` bytes that nobody changes or frees, such as a C array of the program.
+  public init(start: UnsafeRawPointer, count: Int) {
+    self.start = start
+    self.count = count
   }
 }
 

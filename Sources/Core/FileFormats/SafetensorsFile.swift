@@ -19,10 +19,17 @@ public struct SafetensorsFile: Sendable {
   /// Opens `path` and checks its header; the numbers are not touched.
   ///
   /// - Throws: `FileError` when the file cannot be read or breaks a rule of the format.
-  public init(_ path: String) throws(FileError) {
-    file = try MappedFile(path)
-    let header = try SafetensorsHeader(file.bytes, path: path)
-    self.path = path
+  public init(_ path: String) throws(FileError) { try self.init(MappedFile(path)) }
+
+  /// Opens a file that is part of the program, under the name that errors call it by.
+  public init(named name: String, partOfProgram bytes: StaticBytes) throws(FileError) {
+    try self.init(MappedFile(named: name, partOfProgram: bytes))
+  }
+
+  private init(_ file: MappedFile) throws(FileError) {
+    let header = try SafetensorsHeader(file.bytes, path: file.path)
+    self.file = file
+    path = file.path
     entries = header.entries
     metadata = header.metadata
     positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })

@@ -131,12 +131,7 @@ extension Tensor where Scalar: FourierScalar {
 
   /// Read from the end along `axes`.
   func reversed(axes: [Int]) -> Tensor {
-    var result = self
-    for axis in axes where shape[axis] > 1 {
-      let backwards = stride(from: shape[axis] - 1, to: -1, by: -1)
-      result = result.exchangingAxes(0, axis)[backwards].exchangingAxes(0, axis)
-    }
-    return result
+    axes.reduce(self) { $0.reversed(axis: $1) }
   }
 }
 

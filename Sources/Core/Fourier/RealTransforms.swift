@@ -60,6 +60,7 @@ extension ComplexTensor where Scalar: FourierScalar {
   ) -> Tensor<Scalar> {
     let axis = TransformAxis.resolve(axis, shape: shape)
     let length = length ?? max(1, 2 * (shape[axis] - 1))
+    precondition(length >= 1, "a spectrum of \(length) real numbers has no inverse")
     let x = resized(axis: axis, to: length / 2 + 1)
     if x.real.isDifferentiated || x.imaginary.isDifferentiated {
       return x.differentiatedInverseRealTransform(axis: axis, length: length, scaling)
@@ -107,11 +108,10 @@ extension ComplexTensor where Scalar: FourierScalar {
   private func mirrored(axis: Int) -> ComplexTensor {
     let count = shape[axis]
     guard count > 1 else { return ComplexTensor(real) }
-    var first = imaginary
-    first = Tensor.concatenated(
-      [.zeros(shape.replacing(axis, with: 1)), first.slice(axis: axis, 1..<count)], axis: axis)
+    let first = Tensor.concatenated(
+      [.zeros(shape.replacing(axis, with: 1)), imaginary.slice(axis: axis, 1..<count)], axis: axis)
     func backwards(_ part: Tensor<Scalar>) -> Tensor<Scalar> {
-      part.exchangingAxes(0, axis)[stride(from: count - 1, to: 0, by: -1)].exchangingAxes(0, axis)
+      part.slice(axis: axis, 1..<count).reversed(axis: axis)
     }
     return ComplexTensor(
       real: Tensor.concatenated([real, backwards(real)], axis: axis),

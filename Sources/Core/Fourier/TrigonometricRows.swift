@@ -38,9 +38,7 @@ struct TrigonometricRows<Scalar: FourierScalar> {
     return extended.realFourierTransform().real * factor / ends
   }
 
-  private func backwards(_ rows: Tensor<Scalar>) -> Tensor<Scalar> {
-    rows.columns == 0 ? rows : rows[.all, stride(from: rows.columns - 1, to: -1, by: -1)]
-  }
+  private func backwards(_ rows: Tensor<Scalar>) -> Tensor<Scalar> { rows.reversed(axis: 1) }
 
   // MARK: Types two and three
 

@@ -26,7 +26,7 @@ public struct Eigendecomposition<Scalar: LinearScalar>: Sendable {
 }
 
 /// Column j of the eigenvectors is row j here; a conjugate pair shares two rows, its real and its imaginary part.
-private func unpacked<Scalar: LinearScalar>(
+func unpacked<Scalar: LinearScalar>(
   _ packed: Tensor<Scalar>, _ values: [Complex<Scalar>]
 ) -> ComplexTensor<Scalar> {
   let size = values.count

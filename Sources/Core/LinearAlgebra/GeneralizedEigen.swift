@@ -21,6 +21,7 @@ public struct GeneralizedSymmetricEigendecomposition<Scalar: LinearScalar>: Send
     guard metric.shape == a.shape else {
       throw InvalidArgument("metric", found: "shape \(metric.shape)", wanted: "shape \(a.shape)")
     }
+    _ = try metric.withoutDerivative.validSymmetric("metric")
     let upper = try CholeskyDecomposition(of: metric).upper
     // L⁻¹ A L⁻ᵀ, by two solves with Lᵀ = upper.
     let half = upper.triangularSolution(matrix.isDifferentiated ? matrix : a, .upper, transposing: true)
@@ -79,21 +80,6 @@ public struct GeneralizedEigendecomposition<Scalar: LinearScalar>: Sendable {
     guard info == 0 else { throw DecompositionError.notConverged("the generalized eigenvalue iteration") }
     numerators = zip(real, imaginary).map { Complex($0, $1) }
     denominators = scales
-    vectors = unpackedPairs(packed, numerators)
+    vectors = unpacked(packed, numerators)
   }
-}
-
-/// Eigenvectors as LAPACK packs them, one a row, a conjugate pair in two rows: as columns of a complex matrix.
-func unpackedPairs<Scalar: LinearScalar>(
-  _ packed: Tensor<Scalar>, _ values: [Complex<Scalar>]
-) -> ComplexTensor<Scalar> {
-  var real = packed
-  var imaginary = Tensor<Scalar>.zeros(packed.shape)
-  for (j, value) in values.enumerated() where value.imaginary > 0 {
-    let rest = packed[j + 1]
-    real[j + 1] = packed[j]
-    imaginary[j] = rest
-    imaginary[j + 1] = -rest
-  }
-  return ComplexTensor(real: real.transposed, imaginary: imaginary.transposed)
 }

@@ -35,7 +35,7 @@ extension Double {
 /// - Parameters:
 ///   - order: v >= 0.
 ///   - x: x >= 0. Negative or NaN elements of either give NaN.
-/// - Complexity: 10 to 40 ns an element and core, whatever the order.
+/// - Complexity: O(count) time, whatever the orders: every region's formula has a bounded number of terms.
 public func logBesselI<Scalar: RealScalar>(order: Tensor<Scalar>, _ x: Tensor<Scalar>) -> Tensor<Scalar> {
   differentiated(order, x, apus_log_bessel_i) { order, x, _ in
     // DLMF 10.29.2: I' = I_{v+1} + (v / x) I_v.

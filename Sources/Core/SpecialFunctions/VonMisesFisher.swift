@@ -59,11 +59,11 @@ public struct VonMisesFisher: Sendable {
   /// Source: Wood, "Simulation of the von Mises Fisher distribution", 1994: rejection for the component along the mean,
   /// and a uniform direction across it.
   public func sample(_ count: Int, from random: inout RandomStream) -> Tensor<Double> {
-    let along = components(count, &random).expanded(axis: 1)
+    let gaps = self.gaps(count, &random).expanded(axis: 1)
     let normal: Tensor<Double> = random.normal([count, dimension])
     // Twice, for the first rest may be small and mostly rounding.
     let unit = across(across(normal))
-    return along * meanDirection + (1 - along.squared()).maximum(Tensor(0)).sqrt() * unit
+    return (1 - gaps) * meanDirection + (gaps * (2 - gaps)).sqrt() * unit
   }
 
   /// What the rows have across the mean direction, scaled to length one.
@@ -72,23 +72,27 @@ public struct VonMisesFisher: Sendable {
     return rest / rest.sumOfSquares(axes: [1], keepingAxes: true).sqrt()
   }
 
-  private func components(_ count: Int, _ random: inout RandomStream) -> Tensor<Double> {
+  /// One less the components along the mean, which for large concentrations are one but for rounding.
+  ///
+  /// With q = 1 - (1 - b) z for a beta variate z, the component is 1 - 2 b z / q; in this form nothing of Wood's test
+  /// cancels or overflows.
+  private func gaps(_ count: Int, _ random: inout RandomStream) -> Tensor<Double> {
     let degrees = Double(dimension - 1)
-    let b = degrees / (2 * concentration + (4 * concentration * concentration + degrees * degrees).squareRoot())
-    let x0 = (1 - b) / (1 + b)
-    let c = concentration * x0 + degrees * Double.log(1 - x0 * x0)
+    let spread = degrees / (2 * concentration)
+    let b = spread.isFinite ? spread / (1 + Double.hypot(1, spread)) : 1
+    let concentrated = spread.isFinite ? degrees / (1 + Double.hypot(1, spread)) : 0  // 2 k b
     var accepted: [Double] = []
     accepted.reserveCapacity(count)
     while accepted.count < count {
       let wanted = count - accepted.count
       let z = random.beta([wanted + wanted / 4 + 8], degrees / 2, degrees / 2) as Tensor<Double>
       let u = random.uniform(z.shape, of: Double.self)
-      let w = (1 - z * (1 + b)) / (1 - z * (1 - b))
-      let margin = w * concentration + (1 - w * x0).log() * degrees - c
+      let q = 1 - z * (1 - b)
+      let margin = (1 / (1 + b) - z / q) * concentrated + ((1 + b) / (q * 2)).log() * degrees
       let isAccepted = margin .>= u.log()
-      w.withUnsafeBuffer { w in
+      (z / q * (2 * b)).withUnsafeBuffer { gaps in
         isAccepted.withUnsafeBuffer { isAccepted in
-          for i in w.indices where isAccepted[i] && accepted.count < count { accepted.append(w[i]) }
+          for i in gaps.indices where isAccepted[i] && accepted.count < count { accepted.append(gaps[i]) }
         }
       }
     }
@@ -125,9 +129,8 @@ public struct VonMisesFisherFitting: Sendable {
   ///   (k infinite) or without a mean direction (k zero).
   public func fit(_ x: Tensor<Double>) throws -> VonMisesFisherFit {
     try x.requireMatrix("x")
-    try x.requireFinite("x")
-    guard x.rows > 0, x.columns >= 2 else {
-      throw InvalidArgument("x", found: "shape \(x.shape)", wanted: "[n, p] with n >= 1 and p >= 2")
+    guard x.columns >= 2 else {
+      throw InvalidArgument("x", found: "shape \(x.shape)", wanted: "[n, p] with p >= 2")
     }
     let lengths = x.sumOfSquares(axes: [1], keepingAxes: true).sqrt()
     let least = lengths.flattened.argmin(axis: 0).scalar

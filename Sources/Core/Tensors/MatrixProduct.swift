@@ -28,7 +28,8 @@ extension Tensor where Scalar: RealScalar {
     if tape.exampleCount > 0 { return Tensor.productPerExample(tape, self, other, transposingA, transposingB) }
     if other.rank == 2 && rank > 2 && !transposingA {
       // A common right operand: the batches of the left are just more rows, here and on the way back.
-      let rows = reshaped([-1, shape[rank - 1]]).matmul(other, transposingB: transposingB)
+      let count = shape.dropLast().reduce(1, *)
+      let rows = reshaped([count, shape[rank - 1]]).matmul(other, transposingB: transposingB)
       return rows.reshaped(shape.dropLast() + [rows.shape[1]])
     }
     let shapeA = shape
@@ -82,7 +83,6 @@ extension Tensor where Scalar: RealScalar {
     let inner = a.columns
     var result = Tensor.zeros([size, size])
     guard size > 0, inner > 0 else { return result }
-    _ = LibraryThreads.single
     result.withUnsafeMutableBuffer { buffer in
       let to = Foreign(buffer.baseAddress!)
       let from = a.pointer
@@ -169,7 +169,6 @@ extension Tensor where Scalar: RealScalar {
       "matmul: shapes \(a.shape)\(transposingA ? " transposed" : "") and "
         + "\(b.shape)\(transposingB ? " transposed" : "") do not fit: \(left.columns) columns, \(right.rows) rows")
     let (m, n, k) = (left.rows, right.columns, left.columns)
-    _ = LibraryThreads.single
     if a.rank == 2 && b.rank == 2 {
       let result = k == 0 ? Tensor.zeros([m, n]) : Tensor(uninitializedShape: [m, n])
       guard result.count > 0, k > 0 else { return result }
@@ -181,7 +180,8 @@ extension Tensor where Scalar: RealScalar {
     let batch = Shape.broadcast(a.shape.dropLast(2), b.shape.dropLast(2), for: "matmul batches")
     if b.rank == 2 && !left.isTransposed {
       // A common right operand: the batches of the left are just more rows.
-      return product(left.tensor.reshaped([-1, k]), b, false, transposingB).reshaped(batch + [m, n])
+      let count = batch.reduce(m, *)
+      return product(left.tensor.reshaped([count, k]), b, false, transposingB).reshaped(batch + [m, n])
     }
     let result = Tensor.zeros(batch + [m, n])
     guard result.count > 0, k > 0 else { return result }

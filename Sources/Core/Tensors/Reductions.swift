@@ -133,7 +133,7 @@ extension Tensor where Scalar: NumericScalar {
   public func product(axes: [Int], keepingAxes: Bool = false) -> Tensor {
     if trace != nil {
       let (kept, length, rows) = gathered(axes)
-      let product = Tensor.productOfRows(rows.reshaped([-1, length])).reshaped(kept)
+      let product = Tensor.productOfRows(rows.reshaped([kept.reduce(1, *), length])).reshaped(kept)
       return keepingAxes ? product.reshaped(keeping(axes)) : product
     }
     let product = reduce(.product, axes: axes)
@@ -302,6 +302,8 @@ extension Tensor where Scalar: RealScalar {
   }
   public func standardDeviation(correction: Int = 0) -> Tensor { variance(correction: correction).sqrt() }
 
+  /// The sum of squares along `axes`; zero where there is no element. In the scalar's own range: squares of large numbers
+  /// overflow, those of small ones vanish.
   public func sumOfSquares(axes: [Int], keepingAxes: Bool = false) -> Tensor {
     if trace != nil { return squared().sum(axes: axes, keepingAxes: keepingAxes) }
     let total = reduce(.sumOfSquares, axes: axes)
@@ -309,7 +311,8 @@ extension Tensor where Scalar: RealScalar {
   }
   public func sumOfSquares() -> Tensor { sumOfSquares(axes: Array(0..<rank)) }
 
-  /// The Euclidean norm along `axes`, or of everything. At zero its derivative is set to zero, of every order.
+  /// The Euclidean norm along `axes`, or of everything, by the sum of squares and in its range; LinearAlgebra's
+  /// `frobeniusNorm()` scales. At zero the derivative is set to zero, of every order.
   public func norm(axes: [Int], keepingAxes: Bool = false) -> Tensor {
     guard trace != nil else { return sumOfSquares(axes: axes, keepingAxes: keepingAxes).sqrt() }
     let squares = sumOfSquares(axes: axes, keepingAxes: keepingAxes)

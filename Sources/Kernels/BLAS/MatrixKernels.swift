@@ -40,6 +40,7 @@ extension Float: MatrixKernels {
     _ a: UnsafePointer<Float>, leadingA: Int, _ b: UnsafePointer<Float>, leadingB: Int, beta: Float,
     _ c: UnsafeMutablePointer<Float>, leadingC: Int
   ) {
+    _ = LibraryThreads.single
     cblas_sgemm(
       CblasRowMajor, transposition(transposingA), transposition(transposingB), Int32(rows), Int32(columns),
       Int32(inner), alpha, a, Int32(leadingA), b, Int32(leadingB), beta, c, Int32(leadingC))
@@ -49,6 +50,7 @@ extension Float: MatrixKernels {
     transposing: Bool, rows: Int, columns: Int, alpha: Float, _ a: UnsafePointer<Float>, leadingA: Int,
     _ x: UnsafePointer<Float>, strideX: Int, beta: Float, _ y: UnsafeMutablePointer<Float>, strideY: Int
   ) {
+    _ = LibraryThreads.single
     cblas_sgemv(
       CblasRowMajor, transposition(transposing), Int32(rows), Int32(columns), alpha, a, Int32(leadingA), x,
       Int32(strideX), beta, y, Int32(strideY))
@@ -58,6 +60,7 @@ extension Float: MatrixKernels {
     transposing: Bool, size: Int, inner: Int, alpha: Float, _ a: UnsafePointer<Float>, leadingA: Int, beta: Float,
     _ c: UnsafeMutablePointer<Float>, leadingC: Int
   ) {
+    _ = LibraryThreads.single
     cblas_ssyrk(
       CblasRowMajor, CblasUpper, transposition(transposing), Int32(size), Int32(inner), alpha, a, Int32(leadingA),
       beta, c, Int32(leadingC))
@@ -67,6 +70,7 @@ extension Float: MatrixKernels {
     right: Bool, upper: Bool, transposing: Bool, unitDiagonal: Bool, rows: Int, columns: Int, alpha: Float,
     _ a: UnsafePointer<Float>, leadingA: Int, _ b: UnsafeMutablePointer<Float>, leadingB: Int
   ) {
+    _ = LibraryThreads.single
     cblas_strsm(
       CblasRowMajor, right ? CblasRight : CblasLeft, upper ? CblasUpper : CblasLower, transposition(transposing),
       unitDiagonal ? CblasUnit : CblasNonUnit, Int32(rows), Int32(columns), alpha, a, Int32(leadingA), b,
@@ -80,6 +84,7 @@ extension Double: MatrixKernels {
     _ a: UnsafePointer<Double>, leadingA: Int, _ b: UnsafePointer<Double>, leadingB: Int, beta: Double,
     _ c: UnsafeMutablePointer<Double>, leadingC: Int
   ) {
+    _ = LibraryThreads.single
     cblas_dgemm(
       CblasRowMajor, transposition(transposingA), transposition(transposingB), Int32(rows), Int32(columns),
       Int32(inner), alpha, a, Int32(leadingA), b, Int32(leadingB), beta, c, Int32(leadingC))
@@ -89,6 +94,7 @@ extension Double: MatrixKernels {
     transposing: Bool, rows: Int, columns: Int, alpha: Double, _ a: UnsafePointer<Double>, leadingA: Int,
     _ x: UnsafePointer<Double>, strideX: Int, beta: Double, _ y: UnsafeMutablePointer<Double>, strideY: Int
   ) {
+    _ = LibraryThreads.single
     cblas_dgemv(
       CblasRowMajor, transposition(transposing), Int32(rows), Int32(columns), alpha, a, Int32(leadingA), x,
       Int32(strideX), beta, y, Int32(strideY))
@@ -98,6 +104,7 @@ extension Double: MatrixKernels {
     transposing: Bool, size: Int, inner: Int, alpha: Double, _ a: UnsafePointer<Double>, leadingA: Int, beta: Double,
     _ c: UnsafeMutablePointer<Double>, leadingC: Int
   ) {
+    _ = LibraryThreads.single
     cblas_dsyrk(
       CblasRowMajor, CblasUpper, transposition(transposing), Int32(size), Int32(inner), alpha, a, Int32(leadingA),
       beta, c, Int32(leadingC))
@@ -107,6 +114,7 @@ extension Double: MatrixKernels {
     right: Bool, upper: Bool, transposing: Bool, unitDiagonal: Bool, rows: Int, columns: Int, alpha: Double,
     _ a: UnsafePointer<Double>, leadingA: Int, _ b: UnsafeMutablePointer<Double>, leadingB: Int
   ) {
+    _ = LibraryThreads.single
     cblas_dtrsm(
       CblasRowMajor, right ? CblasRight : CblasLeft, upper ? CblasUpper : CblasLower, transposition(transposing),
       unitDiagonal ? CblasUnit : CblasNonUnit, Int32(rows), Int32(columns), alpha, a, Int32(leadingA), b,

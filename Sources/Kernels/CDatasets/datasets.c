@@ -33,6 +33,9 @@ const unsigned char *apus_data_bytes(apus_data file, size_t *count) {
   static const unsigned char shakespeare[] = {
 #embed "../../../Data/shakespeare.txt.gz"
   };
+  static const unsigned char shakespeare_model[] = {
+#embed "../../../Data/Models/shakespeare-characters/model.safetensors"
+  };
   switch (file) {
     case APUS_DATA_DIGITS: FILE_CASE(digits);
     case APUS_DATA_MNIST: FILE_CASE(mnist);
@@ -42,6 +45,7 @@ const unsigned char *apus_data_bytes(apus_data file, size_t *count) {
     case APUS_DATA_DIABETES_FEATURES: FILE_CASE(diabetes_features);
     case APUS_DATA_DIABETES_TARGETS: FILE_CASE(diabetes_targets);
     case APUS_DATA_SHAKESPEARE: FILE_CASE(shakespeare);
+    case APUS_DATA_SHAKESPEARE_MODEL: FILE_CASE(shakespeare_model);
   }
   *count = 0;
   return NULL;

@@ -239,8 +239,9 @@ APUS_CLONES void S(apus_masked_softmax)(T *row, size_t rows, size_t columns, siz
     }
     T largest = S(largest)(row, count);
     if (!(largest > (T)-INFINITY)) {
-      // Nothing is seen; a NaN stays one.
-      T value = largest != largest ? largest : 0;
+      // Nothing is seen, or nothing but NaN: the largest of those is not found.
+      T value = 0;
+      for (size_t i = 0; i < seen; i++) value = row[i] != row[i] ? row[i] : value;
       for (size_t i = 0; i < columns; i++) row[i] = value;
       continue;
     }

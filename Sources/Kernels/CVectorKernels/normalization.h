@@ -65,7 +65,7 @@ APUS_INLINE void S(apply_plane)(apus_norm_activation activation, T mean, T facto
   APUS_VECTORIZE for (size_t i = 0; i < count; i++) {
     T u = (x[i] - mean) * factor + bias;
     if (residual) u += residual[i];
-    if (activation == APUS_NORM_RELU) u = u > 0 ? u : 0;
+    if (activation == APUS_NORM_RELU) u = u <= 0 ? 0 : u;  // NaN stays NaN
     if (activation == APUS_NORM_SILU) u *= S(sigmoid)(u);
     y[i] = u;
   }

@@ -1,7 +1,7 @@
 // The data sets that every program carries with it. Sources and licences: Data/README.md.
 
 import CDatasets
-import FileFormats
+public import FileFormats
 public import Tensors
 
 /// Small real data sets, and generators of artificial ones.
@@ -89,6 +89,18 @@ public enum Datasets {
   /// The Merchant of Venice, Henry V, Richard III.
   public static func shakespearePlays() -> TextCorpus {
     TextCorpus(name: "shakespeare-plays", bytes: Array(shakespeare().bytes.prefix(1_388_661)))
+  }
+
+  /// The weights of a decoder of 870,272 parameters that learned nine tenths of `shakespearePlays()`, character by
+  /// character, stored in f16: Data/Models/shakespeare-characters, Documentation/LanguageModels.md.
+  public static func shakespeareCharacterModel() -> Checkpoint {
+    var count = 0
+    let start = apus_data_bytes(APUS_DATA_SHAKESPEARE_MODEL, &count)
+    return unwrapped {
+      guard let start else { throw FileError(.truncated, "model.safetensors", "it is not part of the program") }
+      let bytes = StaticBytes(start: start, count: count)
+      return Checkpoint(try SafetensorsFile(named: "shakespeare-characters/model.safetensors", partOfProgram: bytes))
+    }
   }
 
   // MARK: Reading

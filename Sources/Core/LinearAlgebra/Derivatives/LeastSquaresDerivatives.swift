@@ -17,7 +17,7 @@ extension Tensor where Scalar: LinearScalar {
     let factors = try QRDecomposition(of: rows >= columns ? withoutDerivative : withoutDerivative.transposed)
     let x = solution(numbers.solution, rightSide, (factors.orthogonal, factors.upper))
     return LeastSquaresSolution(
-      solution: x, residualNorms: (matmul(x) - rightSide).sumOfSquares(axes: [0]).sqrt(), rank: numbers.rank)
+      solution: x, residualNorms: (matmul(x) - rightSide).norm(axis: 0), rank: numbers.rank)
   }
 
   private func requireFullRank(_ rank: Int) throws {

@@ -84,6 +84,7 @@ private func extraHalvings<Scalar: LinearScalar>(_ a: Tensor<Scalar>, scale: Dou
 private func exponential<Scalar: LinearScalar>(of a: Tensor<Scalar>) throws -> Tensor<Scalar> {
   let norm = Double(a.oneNorm())
   guard norm > 0 else { return .identity(a.rows) }
+  guard norm.isFinite else { return Tensor(repeating: .nan, shape: a.shape) }
   guard norm > 1e30 else { return try moderateExponential(of: a) }
   // Scaled before its powers overflow.
   let halvings = Int(Double.log2(norm).rounded(.up))
@@ -194,7 +195,7 @@ func exponentialDerivative<Scalar: LinearScalar>(
     var even = identity * c[0] + a2 * c[2]
     var oddSlope = m2 * c[3]
     var evenSlope = m2 * c[2]
-    for k in 2..<(degree + 1) / 2 where degree > 3 {
+    for k in 2..<(degree + 1) / 2 {
       slope = power.matmul(m2) + slope.matmul(a2)
       power = power.matmul(a2)
       odd += power * c[2 * k + 1]
@@ -204,6 +205,10 @@ func exponentialDerivative<Scalar: LinearScalar>(
     }
     return try quotient(
       u: a.matmul(odd), v: even, slopeU: a.matmul(oddSlope) + e.matmul(odd), slopeV: evenSlope)
+  }
+  guard norm.isFinite else {
+    let unknown = Tensor(repeating: Scalar.nan, shape: a.shape)
+    return DirectionalDerivative(value: unknown, derivative: unknown)
   }
   let halvings = max(0, Int(Double.log2(norm / 4.74).rounded(.up)))
   let scale = Scalar(Double.exp2(-Double(halvings)))

@@ -44,6 +44,7 @@ struct SmallExponential<Scalar: LinearScalar> {
     let (a, a2, a4, a6, a8) = (slot(0), slot(1), slot(2), slot(3), slot(4))
     a.update(from: matrix, count: count)
     let norm = Double(columnNorm(a, n, slot(5)))
+    guard norm.isFinite else { return matrix.update(repeating: .nan, count: count) }
     var squarings = 0
     if norm > 1e30 {
       // Scaled before its powers overflow.

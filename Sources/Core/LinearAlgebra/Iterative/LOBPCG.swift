@@ -57,7 +57,7 @@ public struct LOBPCG: Sendable, Hashable {
     let limit = max(tolerance, 16 * Double(Scalar.ulpOfOne))
     var convergence = Convergence(tolerance: limit, iterationLimit: iterationLimit)
 
-    var block = try ImagedBlock(start(guess, size, width, &random), image: nil, matrix)
+    var block = try ImagedBlock(start(guess, size, width, &random), matrix)
     var values = Tensor<Scalar>.zeros([0])
     (block, values) = try rayleighRitz(block, width)
     var step: ImagedBlock<Scalar>?
@@ -85,7 +85,7 @@ public struct LOBPCG: Sendable, Hashable {
       var basis = known
       if room > 0 {
         search = search[.all, 0..<min(search.columns, room)]
-        basis = known.joined(with: try ImagedBlock(orthonormalized(search, against: known.vectors), image: nil, matrix))
+        basis = known.joined(with: try ImagedBlock(orthonormalized(search, against: known.vectors), matrix))
       } else if convergence.iterations > 1 && step == nil {
         return try result(block, values, matrix, convergence)
       }
@@ -159,9 +159,9 @@ private struct ImagedBlock<Scalar: LinearScalar> {
   var vectors: Tensor<Scalar>
   var image: Tensor<Scalar>
 
-  init(_ vectors: Tensor<Scalar>, image: Tensor<Scalar>?, _ matrix: (any LinearOperator<Scalar>)? = nil) throws {
+  init(_ vectors: Tensor<Scalar>, _ matrix: any LinearOperator<Scalar>) throws {
     self.vectors = vectors.dense
-    self.image = try image ?? matrix?.apply(self.vectors) ?? self.vectors
+    image = try matrix.apply(self.vectors)
     guard self.image.shape == vectors.shape else {
       throw InvalidArgument(
         "operator", found: "a result of shape \(self.image.shape)", wanted: "shape \(vectors.shape)")

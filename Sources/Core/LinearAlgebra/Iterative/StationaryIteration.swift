@@ -28,6 +28,9 @@ struct RelaxationSweeps<Scalar: LinearScalar>: Sendable {
 
   /// One sweep over x, of shape [n] or [n, p], towards A x = b.
   func sweep(_ x: inout Tensor<Scalar>, _ rightSide: Tensor<Scalar>, backward: Bool) {
+    precondition(
+      (1...2).contains(x.rank) && x.shape[0] == matrix.rows && rightSide.shape == x.shape,
+      "a sweep of \(matrix.rows) rows over shape \(x.shape), with a right side of shape \(rightSide.shape)")
     let width = x.rank == 1 ? 1 : x.columns
     x.withUnsafeMutableBuffer { x in
       rightSide.withUnsafeBuffer { b in

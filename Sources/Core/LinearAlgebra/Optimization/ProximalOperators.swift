@@ -30,7 +30,7 @@ extension Tensor where Scalar: LinearScalar {
     requireNotNegative(threshold, "threshold")
     precondition(rank > 0, "groups lie along the last axis, but the shape is \(shape)")
     // Rows of length zero have the factor zero, whatever is divided by.
-    let lengths = sumOfSquares(axes: [rank - 1], keepingAxes: true).sqrt()
+    let lengths = norm(axes: [rank - 1], keepingAxes: true)
     let shortened = (lengths - threshold).relu()
     return self * (shortened / lengths.maximum(.leastNormalMagnitude))
   }

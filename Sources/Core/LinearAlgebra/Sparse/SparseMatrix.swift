@@ -61,8 +61,10 @@ public struct SparseMatrix<Scalar: LinearScalar>: Sendable, Equatable {
     try requireStructure()
   }
 
-  /// A matrix without entries.
+  /// A matrix without entries; traps on an extent of 2^31 and more.
   public static func zeros(_ rows: Int, _ columns: Int, layout: Layout = .rows) -> SparseMatrix {
+    precondition(
+      max(rows, columns) < Int(Int32.max), "shape [\(rows), \(columns)]; a sparse matrix has extents below 2^31")
     let starts = Tensor<Int32>.zeros([(layout == .rows ? rows : columns) + 1])
     return SparseMatrix(trusted: rows, columns, layout, starts: starts, indices: .zeros([0]), values: .zeros([0]))
   }

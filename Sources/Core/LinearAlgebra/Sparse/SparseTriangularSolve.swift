@@ -21,10 +21,13 @@ extension SparseMatrix {
       rightSide.validRightSide(rows: rows), triangle, transposing: transposing, unitDiagonal: unitDiagonal)
   }
 
-  /// The same, without the checks.
+  /// The same, without looking at the numbers.
   func substituted(
     _ rightSide: Tensor<Scalar>, _ triangle: Triangle, transposing: Bool = false, unitDiagonal: Bool = false
   ) throws -> Tensor<Scalar> {
+    precondition(
+      (1...2).contains(rightSide.rank) && rightSide.shape[0] == rows,
+      "a triangle of \(rows) rows for a right side of shape \(rightSide.shape)")
     var x = rightSide
     guard x.count > 0 else { return x }
     let width = x.rank == 1 ? 1 : x.columns

@@ -14,6 +14,7 @@ typedef enum {
   APUS_DATA_DIABETES_FEATURES,
   APUS_DATA_DIABETES_TARGETS,
   APUS_DATA_SHAKESPEARE,
+  APUS_DATA_SHAKESPEARE_MODEL,
 } apus_data;
 
 /// The bytes of a file as it lies in Data/, and how many there are.
