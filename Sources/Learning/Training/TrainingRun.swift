@@ -63,6 +63,12 @@ struct TrainingState: Sendable, Codable {
 
   init(seed: UInt64) { self.seed = seed }
 
+  /// Whether a run can have come to this; a damaged file may say anything.
+  var isPossible: Bool {
+    let counts = [step, evaluationsSinceBest, lossCount, best?.step ?? 0]
+    return counts.allSatisfy { (0...1 << 48).contains($0) } && (0...1e12).contains(seconds)
+  }
+
   mutating func add(loss: Double, gradientNorm: Double) {
     lossSum += loss
     lossCount += 1

@@ -35,7 +35,7 @@ public struct NamedTensors<Scalar: RealScalar>: Sendable {
     let norm = tensors.reduce(0.0) { $0 + Double($1.sumOfSquares().scalar) }.squareRoot()
     guard !norm.isFinite, tensors.allSatisfy(\.isFinite) else { return norm }
     // A square is beyond the type, not the numbers themselves.
-    let largest = tensors.reduce(Scalar(0)) { max($0, $1.isEmpty ? 0 : $1.largestMagnitude) }
+    let largest = tensors.reduce(Scalar(0)) { max($0, $1.isEmpty ? 0 : $1.absolute().maximum().scalar) }
     let scaled = tensors.reduce(0.0) { $0 + Double(($1 / largest).sumOfSquares().scalar) }.squareRoot()
     return Double(largest) * scaled
   }
