@@ -168,6 +168,7 @@ let package = Package(
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
     tests("JobsTests", ["Jobs", "FileFormats", "Compression", "LinearAlgebra"]),
     tests("CommandTests", ["FileFormats", "ApusCommand"]),
+    tests("DocumentationTests", ["Apus"]),
   ],
   swiftLanguageModes: [.v6]
 )
