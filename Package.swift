@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.3
 import PackageDescription
 
 /// A module of the house: one target per domain, so that a wrong import does not compile and a changed method rebuilds
@@ -68,8 +68,10 @@ let package = Package(
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
 
     // Learning: networks, how they are trained, and on what.
-    module("Learning", "Networks", core + ["CVectorKernels"]),
-    module("Learning", "Optimizers", ["Tensors", "LinearAlgebra", "FileFormats", "Networks", "CVectorKernels"]),
+    module(
+      "Learning", "Networks",
+      ["Tensors", "LinearAlgebra", "Convolutions", "FileFormats", "BLAS", "CVectorKernels", numerics]),
+    module("Learning", "Optimizers", ["Tensors", "LinearAlgebra", "Networks", "CVectorKernels", numerics]),
     module("Learning", "Datasets", ["Tensors", "FileFormats", "CDatasets"]),
     module("Learning", "Training", ["Tensors", "FileFormats", "Networks", "Optimizers", "Datasets"]),
 
@@ -127,7 +129,7 @@ let package = Package(
       ]),
 
     // Jobs: what people do with whole checkpoints.
-    .target(name: "Jobs", dependencies: core + learning + methods + ["CatalogueCore"], path: "Sources/Jobs"),
+    .target(name: "Jobs", dependencies: core + methods + ["CatalogueCore"], path: "Sources/Jobs"),
 
     // The command line, and the umbrella for those who import everything.
     .executableTarget(
@@ -168,6 +170,7 @@ let package = Package(
       "JobsTests",
       ["Jobs", "FileFormats", "Compression", "LinearAlgebra", "Networks", "Datasets", "Training", "CatalogueCore"]),
     tests("CommandTests", ["FileFormats", "ApusCommand"]),
+    tests("DocumentationTests", ["Apus"]),
   ],
   swiftLanguageModes: [.v6]
 )

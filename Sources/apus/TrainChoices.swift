@@ -32,11 +32,26 @@ enum TrainChoices {
     case "adagrad": return Adagrad<Float>(learningRate: rate, weightDecay: decay, groups: groups)
     case "lion": return Lion<Float>(learningRate: rate, weightDecay: decay, groups: groups)
     case "signum": return Signum<Float>(learningRate: rate, weightDecay: decay, groups: groups)
-    case "ademamix": return AdEMAMix<Float>(learningRate: rate, weightDecay: decay, groups: groups)
+    case "ademamix":
+      // The source's recipe: the slow mean comes in over the whole training.
+      return AdEMAMix<Float>(learningRate: rate, warmUp: settings.steps, weightDecay: decay, groups: groups)
     case "muon":
       let rest = AdamW<Float>(learningRate: rate / 10, secondDecay: 0.95, weightDecay: decay, groups: groups)
-      return Muon<Float>(learningRate: rate, weightDecay: decay, rest: rest)
+      let last = lastLayer(settings)
+      return Muon<Float>(learningRate: rate, weightDecay: decay, rest: rest) { name, shape in
+        Muon<Float>.isHiddenMatrix(name, shape) && !name.hasPrefix(last)
+      }
     default: return AdamW<Float>(learningRate: rate, secondDecay: secondDecay, weightDecay: decay, groups: groups)
+    }
+  }
+
+  /// What the names of the output layer's parameters begin with.
+  private static func lastLayer(_ settings: TrainSettings) -> String {
+    switch settings.model {
+    case "mlp": "\(2 * settings.hidden.count)."
+    case "lenet": "fc3."
+    case "resnet8": "fc."
+    default: "lm_head."
     }
   }
 
@@ -47,7 +62,8 @@ enum TrainChoices {
     case "constant": schedule = .constant
     case "linear": schedule = .linear(steps: rest, floor: settings.floor)
     case "wsd": schedule = .stableDecay(stable: rest * 4 / 5, decay: rest - rest * 4 / 5, floor: settings.floor)
-    case "inverse-sqrt": schedule = .inverseSquareRoot(plateau: max(1, settings.warmUp))
+    case "inverse-sqrt":
+      schedule = .inverseSquareRoot(timescale: settings.warmUp > 0 ? settings.warmUp : max(1, rest / 20))
     case "one-cycle": schedule = .oneCycle(steps: rest)
     default: schedule = .cosine(steps: rest, floor: settings.floor)
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CatalogueCore
+import Datasets
 import FileFormats
 import Foundation
 import Training
@@ -40,17 +41,30 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let start = ContinuousClock.now
     guard !output.isEmpty else { throw UsageError("-o needs a folder") }
-    let (settings, content) = try settingsAndData()
+    var (settings, data, stored) = try settingsAndData()
+    try settings.check(against: data)
+    try options.requireEffect(on: settings, data)
+    if !resume, let doubt = settings.labels == .automatic ? data.doubt : nil {
+      Console.complain("\(settings.data): \(doubt)")
+    }
     let reportTarget = try ReportTarget(folder: output)
     let folder = try TrainingFolder(output)
     if !resume, folder.hasCheckpoint {
       throw UsageError("\(output): there is a run in this folder; continue it with --resume, or take another folder")
     }
-    if !resume { try TrainConfiguration(version: Apus.version, settings: settings).write(to: output) }
-    let runner = TrainRunner(settings: settings, folder: folder, progress: ProgressLine.shared.start("train"))
+    let progress = ProgressLine.shared.start("train")
+    let parts = try TrainParts(data, settings, progress: progress)
+    if !resume || options.steps != nil || options.epochs != nil { try settings.resolve(examples: parts.trainingCount) }
+    if let stored, let (name, earlier, now) = try settings.difference(from: stored.settings) {
+      throw ResumeError.otherSetting(
+        path: TrainConfiguration.path(in: output), name: name, found: earlier, wanted: now)
+    }
+    // Before the first step: a run that is killed goes on with the settings that it was begun, or resumed, with.
+    try TrainConfiguration(version: Apus.version, settings: settings, details: stored?.details).write(to: output)
+    let runner = TrainRunner(settings: settings, folder: folder, progress: progress)
     let outcome: TrainRunner.Outcome
     do {
-      outcome = try runner.run(on: content)
+      outcome = try runner.run(on: parts)
     } catch is CancellationError {
       let state = folder.hasCheckpoint ? "what was done is saved; go on with" : "nothing was done yet; begin again with"
       Console.complain("interrupted; \(state) `apus train --resume -o \(output)`")
@@ -66,28 +80,21 @@ struct TrainCommand: ParsableCommand {
   }
 
   /// What the person said, on top of the defaults or of what the folder's run was begun with.
-  private func settingsAndData() throws -> (TrainSettings, TrainData) {
+  private func settingsAndData() throws -> (TrainSettings, TrainData, stored: TrainConfiguration?) {
     if resume {
-      let stored = try TrainConfiguration.read(from: output).settings
-      var settings = stored
+      let stored = try TrainConfiguration.read(from: output)
+      var settings = stored.settings
       if let data { settings.data = data }
       try options.apply(to: &settings)
-      let content = try TrainData(settings.data, isRegression: settings.isRegression)
-      if options.steps != nil || options.epochs != nil {
-        try settings.resolve(examples: TrainRunner.trainingCount(of: content, settings))
-      }
-      if let (name, earlier, now) = try settings.difference(from: stored) {
-        throw ResumeError.otherSetting(
-          path: TrainConfiguration.path(in: output), name: name, found: earlier, wanted: now)
-      }
-      return (settings, content)
+      return (settings, try TrainData(settings.data, labels: settings.labels), stored)
     }
     guard let data else { throw UsageError("what shall be learned? give --data, for example --data digits") }
-    let content = try TrainData(data, isRegression: options.regression)
+    if options.regression, options.classes { throw UsageError("give either --regression or --classes, not both") }
+    let labels = options.regression ? LabelKind.targets : options.classes ? .classes : .automatic
+    let content = try TrainData(data, labels: labels)
     let model = try options.model.map { try TrainOptions.choice($0, of: "--model", among: TrainSettings.models) }
     var settings = try TrainSettings(data: data, content: content, model: model)
     try options.apply(to: &settings)
-    try settings.resolve(examples: TrainRunner.trainingCount(of: content, settings))
-    return (settings, content)
+    return (settings, content, nil)
   }
 }

@@ -12,7 +12,7 @@ enum TrainData {
   static let names = Datasets.labelledNames + ["diabetes", "shakespeare", "shakespeare-plays"]
 
   /// A data set by its name, or FILE, or FILE,LABELS.
-  init(_ word: String, isRegression: Bool) throws {
+  init(_ word: String, labels: LabelKind) throws {
     switch word {
     case "diabetes": self = .regression(Datasets.diabetes())
     case "shakespeare": self = .text(Datasets.shakespeare())
@@ -28,16 +28,16 @@ enum TrainData {
         let list = "there are \(Self.names.joined(separator: ", ")), and files .npy, .csv, .tsv and .txt"
         throw UsageError("no data set is called '\(word)'; \(guess.isEmpty ? list : guess)")
       }
-      try self.init(files: word, isRegression: isRegression)
+      try self.init(files: word, labels: labels)
     }
   }
 
-  private init(files word: String, isRegression: Bool) throws {
+  private init(files word: String, labels: LabelKind) throws {
     // A file may have a comma in its name.
     let isOne = FileManager.default.fileExists(atPath: word) || !word.contains(",")
     let parts = isOne ? [word] : word.split(separator: ",", maxSplits: 1).map(String.init)
     guard let features = parts.first else { throw UsageError("--data needs a name or a file") }
-    switch try FileData(features: features, labels: parts.count > 1 ? parts[1] : nil, isRegression: isRegression) {
+    switch try FileData(features: features, labels: parts.count > 1 ? parts[1] : nil, taking: labels) {
     case .labelled(let data): self = .labelled(data)
     case .regression(let data): self = .regression(data)
     case .text(let corpus): self = .text(corpus)
@@ -51,5 +51,17 @@ enum TrainData {
   var imageShape: [Int]? {
     guard case .labelled(let data) = self else { return nil }
     return data.imageShape ?? (data.features.rank == 4 ? Array(data.features.shape.dropFirst()) : nil)
+  }
+
+  /// What a person should know when whole numbers were taken for targets without having been asked for.
+  var doubt: String? {
+    guard case .regression(let data) = self, data.targets.columns == 1 else { return nil }
+    let numbers = data.targets.scalars
+    guard let least = numbers.min(), let largest = numbers.max(), numbers.allSatisfy({ $0 == $0.rounded() }) else {
+      return nil
+    }
+    return
+      "the labels are whole numbers from \(Int(least)) to \(Int(largest)), taken for numbers to predict; --classes "
+      + "takes them for classes, and --regression says that they are numbers"
   }
 }

@@ -9,11 +9,11 @@ import Tensors
 struct TrainDetails: Codable {
   var model: String
   var classNames: [String]
-  /// [channels, height, width] of images, with pixels in [0, 1].
+  /// [channels, height, width] of images.
   var imageShape: [Int]?
   /// Of a perceptron, from the input to the output.
   var widths: [Int]?
-  /// What features were shifted and scaled by, if they were.
+  /// What features were shifted and scaled by, if they were: for each its own, of images for each channel.
   var featureMean: [Float]?
   var featureDeviation: [Float]?
   var targetMean: [Float]?
@@ -27,23 +27,12 @@ struct TrainDetails: Codable {
     self.imageShape = imageShape
   }
 
-  mutating func fit(to features: Tensor<Float>) {
-    let standardization = Standardization(fittedTo: features)
-    featureMean = standardization.mean.scalars
-    featureDeviation = standardization.deviation.scalars
+  mutating func note(features scale: Standardization<Float>?) {
+    (featureMean, featureDeviation) = (scale?.mean.scalars, scale?.deviation.scalars)
   }
 
-  mutating func fitTargets(to targets: Tensor<Float>) {
-    let standardization = Standardization(fittedTo: targets)
-    targetMean = standardization.mean.scalars
-    targetDeviation = standardization.deviation.scalars
-  }
-
-  /// What the features go through before the model.
-  var standardize: @Sendable (Tensor<Float>) -> Tensor<Float> {
-    guard let featureMean, let featureDeviation else { return { $0 } }
-    let (mean, deviation) = (Tensor(featureMean), Tensor(featureDeviation))
-    return { ($0 - mean) / deviation }
+  mutating func note(targets scale: Standardization<Float>) {
+    (targetMean, targetDeviation) = (scale.mean.scalars, scale.deviation.scalars)
   }
 }
 

@@ -6,8 +6,11 @@ struct TrainOptions: ParsableArguments {
   @Option(help: "What is trained: mlp, lenet, resnet8 or gpt; by default mlp, and gpt for texts.")
   var model: String?
 
-  @Flag(help: "Take whole numbers in the labels for targets, not for classes.")
+  @Flag(help: "Take the numbers in a file's labels for targets, whole ones too.")
   var regression = false
+
+  @Flag(help: "Take the numbers in a file's labels for classes, whatever they are.")
+  var classes = false
 
   @Option(help: ArgumentHelp("mlp: the widths of the hidden layers.", valueName: "n,n,..."))
   var hidden: String?
@@ -109,8 +112,10 @@ struct TrainOptions: ParsableArguments {
     if steps != nil, epochs != nil { throw UsageError("give either --steps or --epochs, not both") }
     if let steps { (settings.steps, settings.epochs) = (steps, nil) }
     if let epochs { settings.epochs = epochs }
-    if regression { settings.isRegression = true }
-    if let width { settings.feedForward = (width * 3 + 31) / 32 * 32 }
+    if regression { settings.labels = .targets }
+    if classes { settings.labels = .classes }
+    // The width is checked below; a hidden one that cannot be counted must not stop that.
+    if let width { settings.feedForward = (min(max(width, 1), 1 << 16) * 3 + 31) / 32 * 32 }
     set(\.layers, layers)
     set(\.width, width)
     set(\.heads, heads)
@@ -133,21 +138,7 @@ struct TrainOptions: ParsableArguments {
     if let clip { settings.clip = clip }
     if let average { settings.averageDecay = average }
     if let patience { settings.patience = patience }
-    try Self.check(settings)
-  }
-
-  private static func check(_ settings: TrainSettings) throws {
-    func require(_ isRight: Bool, _ message: @autoclosure () -> String) throws {
-      if !isRight { throw UsageError(message()) }
-    }
-    let rate = settings.learningRate
-    try require(rate > 0 && rate.isFinite, "--learning-rate \(rate) must be a positive number")
-    let decay = settings.weightDecay
-    try require(decay >= 0 && decay.isFinite, "--weight-decay \(decay) must not be negative")
-    try require((0..<1).contains(settings.smoothing), "--smoothing \(settings.smoothing) must be in [0, 1)")
-    try require((0...1).contains(settings.floor), "--floor \(settings.floor) must be in [0, 1]")
-    try require(settings.warmUp >= 0, "--warmup \(settings.warmUp) must not be negative")
-    try require(settings.shift >= 0 && settings.shift < 100, "--shift \(settings.shift) must be in 0...99")
+    try settings.check()
   }
 
   static func choice(_ word: String, of option: String, among known: [String]) throws -> String {

@@ -1,6 +1,7 @@
 import CatalogueCore
 import Datasets
 import FileFormats
+import Foundation
 import Networks
 import Optimizers
 import Tensors
@@ -14,37 +15,26 @@ struct TrainRunner {
 
   /// What a run leaves beside its log.
   struct Outcome {
+    /// What is predicted.
+    var task: String
     var record: TrainingRecord
     var parameterCount: Int
+    /// Of the model that was saved, on the part that the training was watched on.
+    var validation: Evaluation?
+    var validationCount = 0
     /// On the part that nothing was chosen by.
     var test: Evaluation?
     var testCount = 0
     /// Which class was taken for which, rows being what is right.
     var confusion: Tensor<Double>?
-    var classNames: [String] = []
     var details: TrainDetails
   }
 
-  func run(on data: TrainData) throws -> Outcome {
-    switch (data, settings.model) {
-    case (.text(let corpus), "gpt"): return try trainLanguageModel(corpus)
-    case (.text, let model): throw UsageError("--model \(model) does not learn texts; take gpt")
-    case (_, "gpt"): throw UsageError("--model gpt learns texts; give --data shakespeare-plays or a .txt file")
-    case (.labelled(let data), "mlp"): return try trainPerceptron(data)
-    case (.labelled(let data), _): return try trainImageNetwork(data)
-    case (.regression(let data), "mlp"): return try trainRegression(data)
-    case (.regression, let model): throw UsageError("--model \(model) finds classes; take mlp for targets")
-    }
-  }
-
-  /// Examples that are trained on: what an epoch is.
-  static func trainingCount(of data: TrainData, _ settings: TrainSettings) throws -> Int {
-    switch data {
-    case .labelled(let data):
-      return try data.split(validation: settings.validation, test: settings.test, seed: settings.seed).train.count
-    case .regression(let data):
-      return try data.split(validation: settings.validation, test: settings.test, seed: settings.seed).train.count
-    case .text(let corpus): return corpus.bytes.count / max(1, settings.context)
+  func run(on parts: TrainParts) throws -> Outcome {
+    switch parts {
+    case .text(let parts): try trainLanguageModel(parts)
+    case .regression(let parts): try trainRegression(parts)
+    case .labelled(let parts): try settings.model == "mlp" ? trainPerceptron(parts) : trainImageNetwork(parts)
     }
   }
 
@@ -54,120 +44,145 @@ struct TrainRunner {
   var weightStream: RandomStream { RandomStream(seed: settings.seed).child(1 << 40) }
   var batchStream: RandomStream { RandomStream(seed: settings.seed).child(1 << 41) }
 
-  private func trainPerceptron(_ data: LabelledData<Float>) throws -> Outcome {
-    let inputs = data.features.count / max(1, data.count)
-    let flat = data.with(features: data.features.reshaped([data.count, inputs]))
+  private func perceptron(inputs: Int, outputs: Int, examples: Int) throws -> (model: MLP<Float>, widths: [Int]) {
+    let widths = [inputs] + settings.hidden + [outputs]
+    try requireMemory(
+      parameters: zip(widths, widths.dropFirst()).reduce(0) { $0 + ($1.0 + 1) * $1.1 },
+      activations: Double(min(settings.batch, examples)) * 2 * Double(widths.reduce(0, +)))
     var random = weightStream
-    let widths = [inputs] + settings.hidden + [data.classes]
-    let model = MLP<Float>(widths, random: &random)
+    return (MLP(widths, random: &random), widths)
+  }
+
+  /// Throws when the weights, their gradient and the optimizer's memory, or what a step keeps, exceed this machine.
+  func requireMemory(parameters: Int, activations: Double) throws {
+    let bytes = 16 * Double(parameters) + 4 * activations
+    let memory = Double(ProcessInfo.processInfo.physicalMemory)
+    guard bytes > memory else { return }
+    let (needed, there) = (Int((bytes / 1e9).rounded(.up)), Int(memory / 1e9))
+    throw UsageError(
+      "training \(parameters) parameters in batches of \(settings.batch) needs about \(needed) GB, this machine has "
+        + "\(there); take a smaller model or a smaller --batch")
+  }
+
+  private func trainPerceptron(_ parts: Split<LabelledData<Float>>) throws -> Outcome {
+    let data = parts.train
+    let inputs = data.features.count / max(1, data.count)
+    let (model, widths) = try perceptron(inputs: inputs, outputs: data.classes, examples: data.count)
     var details = TrainDetails(model: "mlp", classNames: data.classNames)
     details.widths = widths
-    // Pixels have a common scale; other features may have any.
-    let parts = try split(flat)
-    if data.imageShape == nil, data.features.rank == 2 { details.fit(to: parts.train.features) }
-    let standardize = details.standardize
-    return try trainClassifier(model, parts, details: details) { standardize($0.reshaped([$0.shape[0], inputs])) }
+    func flat(_ x: Tensor<Float>) -> Tensor<Float> { x.reshaped([x.shape[0], inputs]) }
+    if data.isImages {
+      let scale = Self.scale(ofImages: data)
+      details.note(features: scale)
+      return try trainClassifier(model, parts, details: details) { flat(scale?($0) ?? $0) }
+    }
+    let scale = Standardization(fittedTo: flat(data.features))
+    details.note(features: scale)
+    return try trainClassifier(model, parts, details: details) { scale(flat($0)) }
   }
 
-  private func trainImageNetwork(_ data: LabelledData<Float>) throws -> Outcome {
-    guard let shape = TrainData.labelled(data).imageShape else {
-      throw UsageError("--model \(settings.model) needs images, [count, channels, height, width]; take mlp")
-    }
+  /// Images that come with Apus have pixels in [0, 1]; those of a file may have any, and each channel its own.
+  private static func scale(ofImages data: LabelledData<Float>) -> Standardization<Float>? {
+    data.features.rank == 4 ? Standardization(fittedToImages: data.features) : nil
+  }
+
+  private func trainImageNetwork(_ parts: Split<LabelledData<Float>>) throws -> Outcome {
+    let data = parts.train
+    // `TrainSettings.check` has seen to it that these are images of a size that fits.
+    let shape = data.imageShape ?? Array(data.features.shape.dropFirst())
+    let scale = Self.scale(ofImages: data)
+    var details = TrainDetails(model: settings.model, classNames: data.classNames, imageShape: shape)
+    details.note(features: scale)
     var random = weightStream
-    let details = TrainDetails(model: settings.model, classNames: data.classNames, imageShape: shape)
-    let parts = try split(data)
     if settings.model == "lenet" {
-      guard shape[1] == shape[2], shape[1] >= 12 else {
-        throw UsageError(
-          "--model lenet needs square images of at least 12 pixels, these are \(shape[1])x\(shape[2]); take resnet8")
-      }
       let model = LeNet<Float>(channels: shape[0], extent: shape[1], classes: data.classes, random: &random)
-      return try trainClassifier(model, parts, details: details) { $0 }
-    }
-    guard shape[1] >= 4, shape[2] >= 4 else {
-      throw UsageError(
-        "--model resnet8 needs images of at least 4x4 pixels, these are \(shape[1])x\(shape[2]); take mlp")
+      return try trainClassifier(model, parts, details: details) { scale?($0) ?? $0 }
     }
     let model = ResNet<Float>(depth: 8, channels: shape[0], classes: data.classes, random: &random)
-    return try trainClassifier(model, parts, details: details) { $0 }
+    // The last stage has a quarter of the extents; of a single place of a single example there is no variance.
+    let isOnePlace = shape[1] <= 4 && shape[2] <= 4
+    guard !isOnePlace || min(settings.batch, data.count) > 1 else {
+      throw UsageError(
+        "--model resnet8 on images of \(shape[1])x\(shape[2]) pixels needs a --batch of at least 2, and as many examples"
+      )
+    }
+    let dropsRest = isOnePlace && data.count % settings.batch == 1
+    return try trainClassifier(model, parts, dropsRest: dropsRest, details: details) { scale?($0) ?? $0 }
   }
 
-  private func trainRegression(_ data: RegressionData<Float>) throws -> Outcome {
+  private func trainRegression(_ parts: Split<RegressionData<Float>>) throws -> Outcome {
+    let data = parts.train
     let inputs = data.features.count / max(1, data.count)
-    var flat = data
-    flat.features = data.features.reshaped([data.count, inputs])
-    let parts = try split(flat)
-    let outputs = data.targets.columns
-    var random = weightStream
-    let widths = [inputs] + settings.hidden + [outputs]
-    let model = MLP<Float>(widths, random: &random)
+    func flat(_ x: Tensor<Float>) -> Tensor<Float> { x.reshaped([x.shape[0], inputs]) }
+    let (model, widths) = try perceptron(inputs: inputs, outputs: data.targets.columns, examples: data.count)
+    let (scale, targetScale) = (Standardization(fittedTo: flat(data.features)), Standardization(fittedTo: data.targets))
     var details = TrainDetails(model: "mlp", classNames: [])
     details.widths = widths
-    details.fit(to: parts.train.features)
-    details.fitTargets(to: parts.train.targets)
-    let scale = Standardization(fittedTo: parts.train.targets)
-    let standardize = details.standardize
-    var batches = Batches(count: parts.train.count, size: settings.batch, random: batchStream)
-    let evaluate = { (model: MLP<Float>, data: RegressionData<Float>) in
-      Evaluation.ofRegression(on: data) { scale.inverted(model(standardize($0.features))) }
+    details.note(features: scale)
+    details.note(targets: targetScale)
+    var batches = Batches(count: data.count, size: settings.batch, random: batchStream)
+    func measure(_ model: MLP<Float>, _ part: RegressionData<Float>) -> Evaluation? {
+      guard part.count > 0 else { return nil }
+      return Evaluation.ofRegression(on: part) { targetScale.inverted(model(scale(flat($0.features)))) }
     }
     let (trained, record) = try fit(
-      model, evaluate: parts.validation.count > 0 ? { evaluate($0, parts.validation) } : nil
+      model, evaluate: parts.validation.count > 0 ? { measure($0, parts.validation) ?? Evaluation(loss: .nan) } : nil
     ) { model, moment in
-      let batch = parts.train.taken(batches.positions(at: moment.batch))
-      return squaredError(model(standardize(batch.features), in: moment.pass), scale(batch.targets))
+      let batch = data.taken(batches.positions(at: moment.batch))
+      return squaredError(model(scale(flat(batch.features)), in: moment.pass), targetScale(batch.targets))
     }
-    let test = parts.test.count > 0 ? evaluate(trained, parts.test) : nil
-    return Outcome(
-      record: record, parameterCount: trained.parameterCount, test: test, testCount: parts.test.count,
-      details: details)
-  }
-
-  private func split<Data: Examples>(_ data: Data) throws -> Split<Data> {
-    let parts = try data.split(validation: settings.validation, test: settings.test, seed: settings.seed)
-    guard parts.train.count > 0 else {
-      throw UsageError("--data has \(data.count) examples, too few to leave some for training")
-    }
-    return parts
+    var outcome = Outcome(
+      task: data.targets.columns == 1 ? "a number" : "\(data.targets.columns) numbers", record: record,
+      parameterCount: trained.parameterCount, details: details)
+    outcome.validation = evaluation(record)
+    outcome.validationCount = parts.validation.count
+    outcome.test = measure(trained, parts.test)
+    outcome.testCount = parts.test.count
+    return outcome
   }
 
   // MARK: Training
 
   private func trainClassifier<Model: Layer<Float>>(
-    _ model: Model, _ parts: Split<LabelledData<Float>>, details: TrainDetails,
+    _ model: Model, _ parts: Split<LabelledData<Float>>, dropsRest: Bool = false, details: TrainDetails,
     input: @escaping (Tensor<Float>) -> Tensor<Float>
   ) throws -> Outcome {
     let augmentation = ImageAugmentation(largestShift: settings.shift)
-    let isImage = parts.train.imageShape != nil || parts.train.features.rank == 4
+    let isImage = parts.train.isImages
     func features(_ data: LabelledData<Float>) -> Tensor<Float> { isImage ? data.images : data.features }
-    var batches = Batches(count: parts.train.count, size: settings.batch, random: batchStream)
-    let evaluate = { (model: Model, data: LabelledData<Float>) in
-      Evaluation.ofClassifier(on: data) { model(input(features($0))) }
-    }
+    var batches = Batches(count: parts.train.count, size: settings.batch, dropsRest: dropsRest, random: batchStream)
     let (trained, record) = try fit(
-      model, evaluate: parts.validation.count > 0 ? { evaluate($0, parts.validation) } : nil
+      model,
+      evaluate: parts.validation.count > 0
+        ? { model in Evaluation.ofClassifier(on: parts.validation) { model(input(features($0))) } } : nil
     ) { model, moment in
       let batch = parts.train.taken(batches.positions(at: moment.batch))
       var random = moment.random
       let x = isImage ? augmentation(features(batch), random: &random) : features(batch)
       return crossEntropy(model(input(x), in: moment.pass), labels: batch.labels, smoothing: settings.smoothing)
     }
+    let classes = details.classNames.count
     var outcome = Outcome(
-      record: record, parameterCount: trained.parameterCount, classNames: details.classNames, details: details)
-    if parts.test.count > 0 {
-      outcome.test = evaluate(trained, parts.test)
-      outcome.testCount = parts.test.count
-      var confusion = [Double](repeating: 0, count: details.classNames.count * details.classNames.count)
-      _ = Evaluation.ofClassifier(on: parts.test) { batch in
-        let scores = trained(input(features(batch)))
-        for (right, found) in zip(batch.labels.scalars, scores.argmax(axis: 1).scalars) {
-          confusion[right * details.classNames.count + found] += 1
-        }
-        return scores
+      task: "one of \(classes) classes", record: record, parameterCount: trained.parameterCount, details: details)
+    outcome.validation = evaluation(record)
+    outcome.validationCount = parts.validation.count
+    guard parts.test.count > 0 else { return outcome }
+    var confusion = [Double](repeating: 0, count: classes * classes)
+    outcome.test = Evaluation.ofClassifier(on: parts.test) { batch in
+      let scores = trained(input(features(batch)))
+      for (right, found) in zip(batch.labels.scalars, scores.argmax(axis: 1).scalars) {
+        confusion[right * classes + found] += 1
       }
-      outcome.confusion = Tensor(shape: [details.classNames.count, details.classNames.count], scalars: confusion)
+      return scores
     }
+    outcome.testCount = parts.test.count
+    outcome.confusion = Tensor(shape: [classes, classes], scalars: confusion)
     return outcome
+  }
+
+  /// The evaluation of the weights that a run ended with: those of the best one when it may stop early.
+  private func evaluation(_ record: TrainingRecord) -> Evaluation? {
+    settings.patience == nil ? record.finalEvaluation : record.best?.evaluation
   }
 
   /// Trains with the optimizer of the settings, and saves the model.

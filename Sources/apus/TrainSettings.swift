@@ -1,11 +1,14 @@
 import CatalogueCore
+import Datasets
 import Foundation
+import Networks
 import Tensors
 
 /// Everything that decides how a run of `apus train` ends: what its `config.json` keeps for resuming.
 struct TrainSettings: Codable, Hashable {
   var data: String
-  var isRegression = false
+  /// What the numbers that belong to the examples of a file are.
+  var labels = LabelKind.automatic
   var model: String
   /// The widths of a perceptron's hidden layers.
   var hidden = [512]
@@ -69,18 +72,21 @@ struct TrainSettings: Codable, Hashable {
     }
   }
 
+  /// The shape of a language model.
+  func decoder(vocabulary: Int) -> GPTConfiguration {
+    GPTConfiguration(
+      vocabulary: vocabulary, width: width, layers: layers, heads: heads, hidden: feedForward, contextLength: context)
+  }
+
   /// Steps instead of epochs, and intervals that fit them.
   mutating func resolve(examples: Int) throws {
-    guard batch >= 1, accumulation >= 1 else {
-      throw UsageError("--batch \(batch) and --accumulate \(accumulation) must be at least 1")
-    }
     let perEpoch = max(1, (examples + batch - 1) / batch)
     if let epochs {
       let wanted = epochs * Double(perEpoch) / Double(accumulation)
-      guard wanted >= 0, wanted < 1e9 else { throw UsageError("--epochs \(epochs) must be a reasonable number") }
+      guard wanted >= 0, wanted <= 1e9 else { throw UsageError("--epochs \(epochs) must be a reasonable number") }
       steps = max(1, Int(wanted.rounded()))
     }
-    guard steps >= 1 else { throw UsageError("--steps \(steps) must be at least 1") }
+    guard (1...1_000_000_000).contains(steps) else { throw UsageError("--steps \(steps) must be in 1...1000000000") }
     epochs = nil
     if evaluationInterval == 0 { evaluationInterval = min(perEpoch, max(1, steps / 10)) }
     if checkpointInterval == 0 { checkpointInterval = max(20, min(500, steps / 10)) }

@@ -12,24 +12,22 @@ struct TrainSummary {
 
   private var record: TrainingRecord { outcome.record }
   private var isText: Bool { settings.model == "gpt" }
-  private var lossName: String { settings.model == "gpt" ? "held-out loss" : "test loss" }
 
   private var facts: [Fact] {
     var facts = [
-      Fact("Data", settings.data), Fact("Model", settings.model), Fact("Parameters", outcome.parameterCount),
-      Fact("Optimizer", settings.optimizer), Fact("Steps", record.steps), Fact("Training loss", record.finalLoss),
+      Fact("Data", settings.data), Fact("Predicted", outcome.task), Fact("Model", settings.model),
+      Fact("Parameters", outcome.parameterCount), Fact("Optimizer", settings.optimizer), Fact("Steps", record.steps),
+      Fact("Training loss", record.finalLoss),
     ]
-    if let validation = record.finalEvaluation, !isText {
-      facts.append(Fact("Validation loss", validation.loss))
-      if let accuracy = validation.accuracy { facts.append(Fact("Validation accuracy", accuracy)) }
+    if settings.patience != nil, let best = record.best { facts.append(Fact("Best step", best.step)) }
+    func add(_ name: String, _ evaluation: Evaluation?, _ count: Int) {
+      guard let evaluation else { return }
+      facts.append(Fact("\(name) \(isText ? "tokens" : "examples")", count))
+      facts.append(Fact("\(name) loss\(isText ? " (nats a token)" : "")", evaluation.loss))
+      if let accuracy = evaluation.accuracy { facts.append(Fact("\(name) accuracy", accuracy)) }
     }
-    if record.stoppedEarly, let best = record.best { facts.append(Fact("Best step", best.step)) }
-    if let test = outcome.test {
-      facts.append(
-        Fact(isText ? "Held-out tokens" : "Test examples", outcome.testCount * (isText ? settings.context : 1)))
-      facts.append(Fact(isText ? "Held-out loss (nats a token)" : "Test loss", test.loss))
-      if let accuracy = test.accuracy { facts.append(Fact("Test accuracy", accuracy)) }
-    }
+    add("Validation", outcome.validation, outcome.validationCount)
+    add("Test", outcome.test, outcome.testCount)
     facts.append(Fact("Seconds", (seconds * 100).rounded() / 100))
     return facts
   }
@@ -39,11 +37,12 @@ struct TrainSummary {
   var json: JSONValue {
     func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
     return [
-      "data": .string(settings.data), "model": .string(settings.model), "parameters": .integer(outcome.parameterCount),
+      "data": .string(settings.data), "predicted": .string(outcome.task), "model": .string(settings.model),
+      "parameters": .integer(outcome.parameterCount),
       "optimizer": .string(settings.optimizer), "seed": .string("\(settings.seed)"), "steps": .integer(record.steps),
       "stoppedEarly": .boolean(record.stoppedEarly), "trainingLoss": .number(record.finalLoss),
-      "validationLoss": number(record.finalEvaluation?.loss),
-      "validationAccuracy": number(record.finalEvaluation?.accuracy), "testLoss": number(outcome.test?.loss),
+      "validationLoss": number(outcome.validation?.loss),
+      "validationAccuracy": number(outcome.validation?.accuracy), "testLoss": number(outcome.test?.loss),
       "testAccuracy": number(outcome.test?.accuracy), "trainingSeconds": .number(record.seconds),
       "seconds": .number(seconds), "path": .string(folder),
     ]
@@ -68,7 +67,7 @@ struct TrainSummary {
     var losses = [Series("training", x: steps, y: log.map(\.loss))]
     if !evaluated.isEmpty {
       let held = evaluated.map { $0.validation?.loss ?? .nan }
-      losses.append(Series(isText ? "held out" : "validation", x: evaluatedSteps, y: held, .lineAndPoints))
+      losses.append(Series("validation", x: evaluatedSteps, y: held, .lineAndPoints))
     }
     var plots = [
       Plot(
@@ -86,7 +85,7 @@ struct TrainSummary {
     plots.append(
       Plot(
         "Gradient norm", caption: "Of the last step of each line of the log, before clipping.", x: "step",
-        y: .logarithmic("norm"), [Series("", x: steps, y: log.map(\.gradientNorm))]))
+        y: .logarithmic("norm"), [Series("", x: steps, y: log.map { $0.gradientNorm ?? .nan })]))
     plots.append(
       Plot(
         "Learning rate", x: "step", y: "rate",

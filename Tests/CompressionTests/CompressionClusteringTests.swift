@@ -143,11 +143,8 @@ import Testing
     var generator = TestGenerator(seed: 6)
     let blocks = try groupedBlocks(30, groups: 4, rows: 64, width: 6, &generator)
     let method = CompressionClustering(tolerance: 0.2, rank: 6, verifiesErrors: true)
-    let many = try method.fit(blocks)
-    let threads = threadCount
-    defer { threadCount = threads }
-    threadCount = 1
-    #expect(try method.fit(blocks) == many)
+    let one = try withThreads(1) { try method.fit(blocks) }
+    for threads in [2, 3] { #expect(try withThreads(threads) { try method.fit(blocks) } == one, "\(threads) threads") }
   }
 
   @Test func badInput() throws {

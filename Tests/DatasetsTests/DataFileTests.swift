@@ -18,10 +18,20 @@ import Testing
     guard case .labelled(let data) = try FileData(features: path) else { return #expect(Bool(false)) }
     #expect(data.features == Tensor([[1, 2], [3, 4], [5, 6]]) && data.labels == Tensor([0, 1, 1]))
     #expect(data.classNames == ["0", "1"])
-    guard case .regression(let numbers) = try FileData(features: path, isRegression: true) else {
+    guard case .regression(let numbers) = try FileData(features: path, taking: .targets) else {
       return #expect(Bool(false))
     }
     #expect(numbers.targets == Tensor([[0], [1], [1]]))
+  }
+
+  @Test func numbersThatOccurAreClasses() throws {
+    let path = try write("1,2,10\n3,4,-1\n5,6,10\n7,8,2.5\n", "t.csv")
+    guard case .labelled(let data) = try FileData(features: path, taking: .classes) else { return #expect(Bool(false)) }
+    #expect(data.labels == Tensor([2, 0, 2, 1]) && data.classNames == ["-1", "2.5", "10"])
+    guard case .regression = try FileData(features: path) else { return #expect(Bool(false)) }
+    let x = try write("1,2\n3,4\n", "x.csv")
+    let y = try write("1,2\n3,4\n", "y.csv")
+    #expect(throws: InvalidArgument.self) { try FileData(features: x, labels: y, taking: .classes) }
   }
 
   @Test func aPairOfArrays() throws {

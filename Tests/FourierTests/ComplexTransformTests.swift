@@ -212,13 +212,7 @@ extension ComplexTensor<Double> {
       let results = [batch.fourierTransform(), long.fourierTransform(), p, c]
       return results.flatMap { [$0.real, $0.imaginary] } + [cube.cosineTransform(.two, axis: 1)]
     }
-    let before = threadCount
-    defer { threadCount = before }
-    threadCount = 1
-    let alone = all()
-    for threads in 2...5 {
-      threadCount = threads
-      #expect(all() == alone, "\(threads) threads")
-    }
+    let alone = withThreads(1, all)
+    for threads in 2...5 { #expect(withThreads(threads, all) == alone, "\(threads) threads") }
   }
 }

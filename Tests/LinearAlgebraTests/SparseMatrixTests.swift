@@ -94,16 +94,14 @@ struct SparseMatrixTests {
       let x: Tensor<Double> = random.normal([matrix.columns])
       let y: Tensor<Double> = random.normal([matrix.rows])
       let block: Tensor<Double> = random.normal([matrix.columns, 16])
-      let before = threadCount
-      var results: [[Tensor<Double>]] = []
-      for threads in [1, 2, 3] {
-        threadCount = threads
-        results.append([
-          matrix.matmul(x), matrix.matmul(y, transposing: true), matrix.matmul(block),
-          try matrix.matmul(matrix.transposed).values,
-        ])
+      let results = try [1, 2, 3].map { threads in
+        try withThreads(threads) {
+          [
+            matrix.matmul(x), matrix.matmul(y, transposing: true), matrix.matmul(block),
+            try matrix.matmul(matrix.transposed).values,
+          ]
+        }
       }
-      threadCount = before
       #expect(results[0] == results[1] && results[0] == results[2])
       let adjoint = (results[0][0].dot(y).scalar - x.dot(results[0][1]).scalar).magnitude
       #expect(adjoint < 1e-9)

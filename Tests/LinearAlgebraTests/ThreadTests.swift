@@ -23,13 +23,11 @@ import Testing
         try tall.leastSquares(tall[.all, 0..<2]).solution,
       ]
     }
-    let original = threadCount
-    defer { threadCount = original }
-    threadCount = 1
-    let expected = try everything()
+    let expected = try withThreads(1, everything)
     for threads in [2, 3, 7] {
-      threadCount = threads
-      for (i, (x, y)) in zip(try everything(), expected).enumerated() { #expect(x == y, "\(i) on \(threads) threads") }
+      for (i, (x, y)) in zip(try withThreads(threads, everything), expected).enumerated() {
+        #expect(x == y, "\(i) on \(threads) threads")
+      }
     }
   }
 

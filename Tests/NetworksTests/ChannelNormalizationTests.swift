@@ -128,10 +128,12 @@ struct ChannelNormalizationTests {
     var random = RandomStream(seed: 7)
     let x: Tensor<Float> = random.normal([8, 6, 30, 30])
     let layer = GroupNorm<Float>(groups: 3, channels: 6)
-    let threads = threadCount
-    let several = layer(x, then: .silu)
-    threadCount = 1
-    #expect(layer(x, then: .silu) == several)
-    threadCount = threads
+    let weights: Tensor<Float> = random.normal(x.shape)
+    func results() -> [Tensor<Float>] {
+      let slopes = layer.valueAndGradient { ($0(x, then: .silu) * weights).sum() }.gradient.tensors
+      return [layer(x, then: .silu), gradient(at: x) { (layer($0, then: .silu) * weights).sum() }] + slopes
+    }
+    let single = withThreads(1, results)
+    for count in [2, 3] { #expect(withThreads(count, results) == single, "\(count) threads") }
   }
 }

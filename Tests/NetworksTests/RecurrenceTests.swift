@@ -60,6 +60,25 @@ struct RecurrenceTests {
     #expect(ofUnits.first < 1e-8 && ofUnits.second < 1e-7, "\(ofUnits)")
   }
 
+  /// Also where there are as many times as examples, so that nothing but the order tells one axis from the other.
+  @Test(arguments: [(3, 5), (4, 4), (5, 1)]) func gradientsOfEachExample(examples: Int, times: Int) {
+    var random = RandomStream(seed: 7)
+    let x: Tensor<Double> = random.normal([examples, times, 3])
+    let weights: Tensor<Double> = random.normal([times, 8])
+    func check<Model: Layer<Double>>(_ model: Model) {
+      func losses(_ model: Model, _ x: Tensor<Double>) -> Tensor<Double> {
+        (model(x) * weights).sin().sum(axes: [1, 2])
+      }
+      let found = model.perExampleGradients(examples: examples) { losses($0, x) }.gradients
+      for i in 0..<examples {
+        let wanted = model.valueAndGradient { losses($0, x[i..<i + 1]).sum() }.gradient
+        for (a, b) in zip(found.tensors, wanted.tensors) { #expect(distance(a[i], b) < 1e-12, "example \(i)") }
+      }
+    }
+    check(LSTM<Double>(3, 4, layers: 2, isBidirectional: true, random: &random))
+    check(GRU<Double>(3, 8, layers: 2, random: &random))
+  }
+
   @Test func theStateCarriesOver() {
     var random = RandomStream(seed: 4)
     let model = LSTM<Double>(2, 3, layers: 2, random: &random)

@@ -44,11 +44,12 @@ struct TokenizerTests {
 
   /// Learning again and again from scratch, pair by pair, gives the same merges.
   @Test func trainingIsTheNaiveAlgorithm() throws {
-    let tokenizer = try BytePairTokenizer(trainedOn: corpus, vocabulary: 300)
+    // Without figures and apostrophes words are cut before spaces, at line ends and at commas.
+    let text = corpus.replacingOccurrences(of: "wasn't 1859", with: "was not over")
+    let tokenizer = try BytePairTokenizer(trainedOn: text, vocabulary: 300)
     var words: [[Int]] = []
     var word: [Int] = []
-    for byte in corpus.utf8 {
-      // In this text words are cut before spaces, at line ends and at the marks , . '.
+    for byte in text.utf8 {
       let isLetter = byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A
       let wasLetter = word.last.map { $0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A || $0 == 0x20 } ?? true
       if !isLetter || !wasLetter {
@@ -59,7 +60,7 @@ struct TokenizerTests {
     }
     words.append(word)
     var tokens = (0..<256).map { [UInt8($0)] }
-    for token in 256..<262 {
+    for token in 256..<300 {
       var counts: [[Int]: Int] = [:]
       for word in words { for pair in zip(word, word.dropFirst()) { counts[[pair.0, pair.1], default: 0] += 1 } }
       let most = counts.values.max() ?? 0
@@ -77,7 +78,7 @@ struct TokenizerTests {
         words[i] = merged
       }
     }
-    #expect(Array(tokenizer.tokens[256..<262]) == Array(tokens[256..<262]))
+    #expect(tokenizer.tokens == tokens)
   }
 
   @Test func anyTextComesBackFromPairs() throws {
@@ -122,6 +123,7 @@ struct TokenizerTests {
     let scratch = TemporaryFolder()
     try Data(reference.tokenizer.utf8).write(to: URL(fileURLWithPath: scratch.file("tokenizer.json")))
     let tokenizer = try BytePairTokenizer(contentsOf: scratch.path)
+    #expect(reference.texts.count == reference.tokens.count && reference.texts.count > 5)
     for (text, tokens) in zip(reference.texts, reference.tokens) {
       #expect(tokenizer.encode(text) == tokens, "\(text.debugDescription)")
     }

@@ -21,6 +21,22 @@ struct GradientTests {
     #expect(zip(clipped.tensors, tensors).allSatisfy { $0 == $1 }, "seed \(seed)")
   }
 
+  /// Squares beyond the type do not matter while the numbers are within it, and a known norm is not measured again.
+  @Test func normsDoNotOverflow() {
+    let large = NamedTensors<Float>(
+      names: ["a", "b", "c"], tensors: [Tensor([3e30, 0]), Tensor([-4e30]), .zeros([0])])
+    #expect(abs(large.norm / 5e30 - 1) < 1e-6)
+    var clipped = large
+    #expect(clipped.clip(toNorm: 1) == large.norm)
+    #expect(abs(clipped.norm - 1) < 1e-6)
+    #expect(NamedTensors<Float>(names: ["a"], tensors: [Tensor([.infinity, 1])]).norm == .infinity)
+    #expect(NamedTensors<Float>(names: ["a"], tensors: [Tensor([.nan, 1e30])]).norm.isNaN)
+    #expect(NamedTensors<Double>().norm == 0)
+    var halved = NamedTensors<Double>(names: ["a"], tensors: [Tensor([3, 4])])
+    #expect(halved.clip(toNorm: 1, from: 2) == 2)
+    #expect(distance(halved.tensors[0], Tensor([1.5, 2])) < 1e-5)
+  }
+
   @Test func clippingByValueCutsEachElement() {
     var gradient = NamedTensors<Float>(names: ["a"], tensors: [Tensor([-3, -0.5, 0, 0.5, 3])])
     gradient.clip(toValue: 1)

@@ -31,7 +31,7 @@ struct MuonTests {
       ("layers.0.attention.weight", [4, 4], true), ("embedding.weight", [4, 4], false),
       ("lm_head.weight", [4, 4], false),
       ("layers.0.norm.weight", [4], false), ("stem.weight", [4, 3, 3, 3], false),
-      ("transformer.wte.weight", [4, 4], false),
+      ("transformer.wte.weight", [4, 4], false), ("fc.weight", [4, 4], false), ("fc1.weight", [4, 4], true),
     ] {
       #expect(Muon<Float>.isHiddenMatrix(name, shape) == isHidden, "\(name)")
     }

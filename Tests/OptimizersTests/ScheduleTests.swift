@@ -20,9 +20,13 @@ struct ScheduleTests {
     let linear = Schedule.linear(steps: 10, floor: 0.2)
     #expect(linear(0) == 1 && abs(linear(5) - 0.6) < 1e-12 && abs(linear(99) - 0.2) < 1e-12)
     #expect(abs(Schedule.cosine(steps: 10, floor: 0.2)(500) - 0.2) < 1e-12)
-    let inverse = Schedule.inverseSquareRoot(plateau: 100).warmedUp(over: 50)
-    #expect(abs(inverse(0) - 1 / 51.0) < 1e-12 && inverse(50) == 1 && inverse(150) == 1)
-    #expect(abs(inverse(450) - 0.5) < 1e-12)
+    // Vaswani et al.: min(s^-1/2, s · w^-3/2) in step s, counted from one, relative to the peak at s = w.
+    let inverse = Schedule.inverseSquareRoot(timescale: 50).warmedUp(over: 50, from: 0)
+    for step in [0, 1, 20, 49, 50, 51, 200, 5_000] {
+      let s = Double(step)
+      let wanted = min((50 / s).squareRoot(), s / 50)
+      #expect(abs(inverse(step) - wanted) < 1e-12, "step \(step)")
+    }
     let stable = Schedule.stableDecay(stable: 20, decay: 16, floor: 0.1).warmedUp(over: 4)
     #expect(stable(4) == 1 && stable(24) == 1 && abs(stable(28) - 0.55) < 1e-12 && abs(stable(400) - 0.1) < 1e-12)
     #expect(abs(Schedule.stableDecay(stable: 0, decay: 4, shape: .linear)(1) - 0.75) < 1e-12)

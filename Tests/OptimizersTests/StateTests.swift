@@ -121,10 +121,7 @@ struct StateTests {
 
   /// Large enough to be cut, on both types of scalar, and not a multiple of any vector's width.
   @Test(arguments: [100_003, 33_000]) func resultsDoNotDependOnThreads(count: Int) {
-    let threads = threadCount
-    defer { threadCount = threads }
-    func run<Scalar: RealScalar>(_ type: Scalar.Type, threads: Int) -> [Tensor<Scalar>] {
-      threadCount = threads
+    func run<Scalar: RealScalar>(_ type: Scalar.Type) -> [Tensor<Scalar>] {
       var generator = TestGenerator(seed: 5)
       let slopes: [Tensor<Scalar>] = [generator.tensor([count]), generator.tensor([300, 200])]
       var results: [Tensor<Scalar>] = []
@@ -139,8 +136,8 @@ struct StateTests {
       }
       return results
     }
-    #expect(run(Float.self, threads: 1) == run(Float.self, threads: 2))
-    #expect(run(Double.self, threads: 1) == run(Double.self, threads: 3))
+    #expect(withThreads(1) { run(Float.self) } == withThreads(2) { run(Float.self) })
+    #expect(withThreads(1) { run(Double.self) } == withThreads(3) { run(Double.self) })
   }
 
   /// The f32 kernels are those of f64 but for rounding.

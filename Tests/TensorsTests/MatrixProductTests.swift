@@ -55,13 +55,9 @@ import Testing
         x.matmul(y, transposingA: flipsA, transposingB: flipsB), a.multipliedByOwnTranspose()
       )
     }
-    let threads = threadCount
-    defer { threadCount = threads }
-    threadCount = 1
-    let single = products()
+    let single = withThreads(1, products)
     for count in [2, 3, 4, 7] {
-      threadCount = count
-      let several = products()
+      let several = withThreads(count, products)
       let message: Comment = "\(m) x \(k) x \(n), \(count) threads, transposed \(flipsA) \(flipsB)"
       #expect(several.0 == single.0, message)
       #expect(several.1 == single.1, message)

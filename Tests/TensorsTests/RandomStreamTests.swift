@@ -25,10 +25,7 @@ import Testing
   }
 
   @Test func seedsDecideEverythingAndThreadsNothing() {
-    let threads = threadCount
-    defer { threadCount = threads }
-    func draw(_ threads: Int) -> [Tensor<Double>] {
-      threadCount = threads
+    func draw() -> [Tensor<Double>] {
       var random = RandomStream(seed: 11)
       return [
         random.uniform([50_001]), random.normal([50_003]), random.exponential([9_999]),
@@ -36,8 +33,8 @@ import Testing
         Tensor<Double>(random.permutation(1_000)), Tensor<Double>(random.integers([100], in: -5..<5)),
       ]
     }
-    let one = draw(1)
-    for count in [2, 5] { #expect(draw(count) == one) }
+    let one = withThreads(1, draw)
+    for count in [2, 5] { #expect(withThreads(count, draw) == one, "\(count) threads") }
     var other = RandomStream(seed: 12)
     #expect(other.uniform([50_001]) != one[0])
   }

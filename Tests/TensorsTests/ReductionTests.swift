@@ -94,19 +94,15 @@ import Testing
     var generator = TestGenerator(seed: 1)
     let x: Tensor<Float> = generator.tensor([700, 900])
     let y: Tensor<Float> = generator.tensor([900, 300])
-    let threads = threadCount
-    defer { threadCount = threads }
     func results() -> [Tensor<Float>] {
       [
         x.sum(), x.sum(axis: 0), x.sum(axis: 1), x.exp(), x.softmax(axis: 1), x.matmul(y), x.sumOfSquares(),
         x.multipliedByOwnTranspose(), y.matmul(x, transposingA: true, transposingB: true), x.tanh(),
       ]
     }
-    threadCount = 1
-    let single = results()
+    let single = withThreads(1, results)
     for count in [2, 3] {
-      threadCount = count
-      for (a, b) in zip(single, results()) { #expect(a == b, "\(count) threads") }
+      for (a, b) in zip(single, withThreads(count, results)) { #expect(a == b, "\(count) threads") }
     }
   }
 

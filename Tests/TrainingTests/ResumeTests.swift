@@ -66,7 +66,7 @@ import Training
       }
     }
     #expect(withoutTime(resumed.log) == withoutTime(record.log), "variant \(variant)")
-    #expect(withoutTime(try TrainingFolder(path).readLog()) == withoutTime(record.log), "variant \(variant)")
+    #expect(try withoutTime(TrainingFolder(path).readLog()) == withoutTime(record.log), "variant \(variant)")
     #expect(resumed.best == record.best && resumed.stoppedEarly == record.stoppedEarly)
 
     // A run that has ended stays as it is.
@@ -128,6 +128,10 @@ import Training
     let file = try SafetensorsFile(folder.checkpointPath)
     for entry in file.entries { #expect(try file.tensor(named: entry.name, as: Float.self).isFinite, "\(entry.name)") }
     #expect(error.map { $0.step > step } == true)
+    switch error?.place {
+    case .weight(let name), .gradient(of: let name): #expect(problem.network.parameters[name] != nil, "\(name)")
+    case let place: Issue.record("\(String(describing: place))")
+    }
   }
 
   @Test func unusableFoldersAreErrors() throws {
@@ -182,6 +186,72 @@ import Training
     try resume()
     try Data().write(to: URL(fileURLWithPath: temporary.file("file")))
     #expect(throws: FileError.self) { try TrainingFolder(temporary.file("file")) }
+  }
+
+  /// Random damage to a checkpoint, the header above all, and some that does not come by chance: typed errors only.
+  @Test(arguments: 0..<4) func damagedCheckpointsAreRefused(seed: UInt64) throws {
+    let path = temporary.file("damage-\(seed)")
+    var problem = try MoonProblem(steps: 6)
+    problem.loop.isTrainable = { $0.hasPrefix("first") }
+    try problem.run(in: TrainingFolder(path))
+    problem.loop.isTrainable = { _ in true }
+    problem.loop.steps = 8
+    problem.loop.averageDecay = nil
+    let checkpoint = URL(fileURLWithPath: "\(path)/checkpoint.safetensors")
+    let good = Array(try Data(contentsOf: checkpoint))
+    let headerEnd = 8 + good.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = String(decoding: good[8..<headerEnd], as: UTF8.self)
+
+    func resume(_ bytes: [UInt8]) throws -> Bool {
+      try Data(bytes).write(to: checkpoint)
+      var copy = problem
+      do {
+        try copy.run(in: TrainingFolder(path))
+        return true
+      } catch is ResumeError {
+        return false
+      } catch is NonFiniteTraining {
+        return false
+      }
+    }
+    func withHeader(_ text: String) -> [UInt8] {
+      let bytes = Array(text.utf8)
+      return (0..<8).map { UInt8(bytes.count >> (8 * $0) & 255) } + bytes + good[headerEnd...]
+    }
+    let changes = [
+      ("\\\"step\\\":6", "\\\"step\\\":-6"), ("\\\"step\\\":6", "\\\"step\\\":9223372036854775807"),
+      ("\\\"optimizerSteps\\\":6", "\\\"optimizerSteps\\\":-1"), ("\\\"lossCount\\\":0", "\\\"lossCount\\\":-5"),
+      ("optimizer/firstMoment/first.weight", "optimizer/"), ("optimizer/firstMoment/first.weight", "optimizer//"),
+      ("optimizer/firstMoment/first.weight", "optimizer/firstMoment"),
+    ]
+    for (old, new) in changes {
+      #expect(header.contains(old), "\(old)")
+      #expect(try !resume(withHeader(header.replacingOccurrences(of: old, with: new))), "\(new)")
+    }
+    var generator = TestGenerator(seed: seed)
+    var refused = 0
+    for _ in 0..<40 {
+      let text = damaged(Array(header.utf8), using: &generator)
+      let length = (0..<8).map { UInt8(text.count >> (8 * $0) & 255) }
+      if try !resume(length + text + good[headerEnd...]) { refused += 1 }
+      if try !resume(damaged(good, using: &generator)) { refused += 1 }
+    }
+    #expect(refused > 20)
+    #expect(try resume(good))
+  }
+
+  /// A parameter that was not part of every step has its own count, which may be anything in a damaged file.
+  @Test(arguments: [Float.nan, .infinity, -1, 1.5, 1e30]) func countsThatAreNoneAreRefused(count: Float) throws {
+    var optimizer = AdamW<Float>()
+    let slots =
+      ["firstMoment/a", "secondMoment/a"].map { ($0, Tensor<Float>.zeros([2])) } + [("updates/a", Tensor(count))]
+    let state = OptimizerState(
+      step: 3, tensors: NamedTensors(names: slots.map(\.0), tensors: slots.map(\.1)))
+    #expect(throws: InvalidArgument.self) { try optimizer.restore(state) }
+    for name in ["", "/", "firstMoment", "firstMoment/", "other/a"] {
+      let wrong = OptimizerState(step: 3, tensors: NamedTensors(names: [name], tensors: [Tensor<Float>.zeros([2])]))
+      #expect(throws: InvalidArgument.self, "\(name)") { try optimizer.restore(wrong) }
+    }
   }
 
   /// A checkpoint of another optimizer has other slots.

@@ -97,11 +97,58 @@ import Training
     averaged.loop.schedule = .constant
     try plain.run()
     try averaged.run()
-    // Averaging does not change the path, only what is returned.
     #expect(plain.network.bits != averaged.network.bits)
-    #expect(distance(plain.network.first.weight, averaged.network.first.weight) < 0.3)
     let evaluation = Evaluation.ofClassifier(on: averaged.parts.test) { averaged.network($0.features) }
     #expect(try #require(evaluation.accuracy) > 0.8)
+  }
+
+  /// What is returned is the average of what the same steps without averaging pass through.
+  @Test func averagedWeightsAreTheMovingAverage() throws {
+    let data = Datasets.iris()
+    func train(_ decay: Double?, _ observe: (Tensor<Float>) -> Void) throws -> Tensor<Float> {
+      var (model, optimizer) = (TestNetwork(4, 8, 3), SGD<Float>(learningRate: 0.1))
+      var loop = TrainingLoop(steps: 20)
+      loop.averageDecay = decay
+      try loop.run(&model, optimizer: &optimizer) { model, _ in
+        observe(model.first.weight.withoutDerivative)
+        return crossEntropy(model(data.features, in: .inference), labels: data.labels)
+      }
+      return model.first.weight
+    }
+    var path: [Tensor<Float>] = []
+    let last = try train(nil) { path.append($0) }
+    path.append(last)
+    #expect(path.count == 21)
+    let averaged = try train(0.9) { _ in }
+    var wanted = path[0]
+    for (update, weight) in path.dropFirst().enumerated() {
+      let kept = Float(min(0.9, Double(1 + update) / Double(10 + update)))
+      wanted = wanted * kept + weight * (1 - kept)
+    }
+    #expect(distance(averaged, wanted) < 1e-5 && distance(averaged, path[20]) > 1e-3)
+  }
+
+  /// An evaluation that is no number ends the run, and names itself; the checkpoint before it stays.
+  @Test func anEvaluationThatIsNoNumberStopsTheRun() throws {
+    let temporary = TemporaryFolder()
+    let folder = try TrainingFolder(temporary.file("run"))
+    let data = Datasets.iris()
+    var (model, optimizer) = (TestNetwork(4, 8, 3), SGD<Float>(learningRate: 0.1))
+    let before = model.bits
+    var loop = TrainingLoop(steps: 20)
+    (loop.evaluationInterval, loop.checkpointInterval) = (8, 5)
+    var evaluations = 0
+    let error = #expect(throws: NonFiniteTraining.self) {
+      try loop.run(
+        &model, optimizer: &optimizer, folder: folder,
+        evaluate: { _ in
+          evaluations += 1
+          return Evaluation(loss: evaluations == 2 ? .infinity : 1)
+        },
+        loss: { model, _ in crossEntropy(model(data.features, in: .inference), labels: data.labels) })
+    }
+    #expect(error?.place == .evaluation && error?.step == 16 && error?.loss == .infinity && error?.lastCheckpoint == 15)
+    #expect(model.bits == before && folder.readLog().last?.step == 10)
   }
 
   @Test func evaluationsAreMeans() throws {

@@ -183,9 +183,11 @@ struct Weibull: CataloguedMethod {
       .near(0.8875, tolerance: 5e-5))
     // The magnitudes of Laplace weights are exponential; here by way of the incomplete gamma function.
     let exponential = try WeibullAnchor(of: .generalizedGaussian(shape: 1, standardDeviation: 2.0.squareRoot()))
+    var error = (exponential.shape - 1).magnitude
+    error.keepMaximum(of: (exponential.scale - 1).magnitude)
     evidence.check(
-      "largest error of k and lambda for Laplace weights, by quadrature", claimed: "k = lambda = 1",
-      measured: max((exponential.shape - 1).magnitude, (exponential.scale - 1).magnitude), .atMost(1e-12))
+      "largest error of k and lambda for Laplace weights, by quadrature", claimed: "k = lambda = 1", measured: error,
+      .atMost(1e-12))
   }
 
   /// Fits of sampled Gaussian weights at five scales.
@@ -204,8 +206,8 @@ struct Weibull: CataloguedMethod {
       let weights = stream.normal([count], of: Float.self) * Float(deviation)
       let fit = try WeibullFitting().fit(weights)
       let ratio = fit.scale / deviation
-      worstShape = max(worstShape, (fit.shape - 1.2054).magnitude)
-      worstScale = max(worstScale, (ratio / 0.8875 - 1).magnitude)
+      worstShape.keepMaximum(of: (fit.shape - 1.2054).magnitude)
+      worstScale.keepMaximum(of: (ratio / 0.8875 - 1).magnitude)
       table.add([deviation, fit.shape, fit.shapeStandardError, ratio, fit.rSquared, fit.kolmogorovSmirnov])
       series.append(Series("sd \(deviation)", points: try MagnitudeHistogram(weights).weibullPlot(.middle90)))
       try settings.progress.report(i + 1, of: deviations.count + 3)
@@ -230,7 +232,7 @@ struct Weibull: CataloguedMethod {
       let law = try WeibullDistribution(shape: shape, scale: 0.02)
       let count = 200_000
       let weights = Tensor((0..<count).map { law.quantile((Double($0) + 0.5) / Double(count)) })
-      worst = max(worst, (try WeibullFitting(jackknifeBlocks: 0).fit(weights).shape - shape).magnitude)
+      worst.keepMaximum(of: (try WeibullFitting(jackknifeBlocks: 0).fit(weights).shape - shape).magnitude)
     }
     evidence.check(
       "largest error of k at exact Weibull quantiles, k from 0.76 to 1.3", claimed: "exact within a bin",

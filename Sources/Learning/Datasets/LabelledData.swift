@@ -45,6 +45,9 @@ public struct LabelledData<Scalar: RealScalar>: Examples {
   public var classes: Int { classNames.count }
   public var strata: Tensor<Int> { labels }
 
+  /// Whether the features are pixels.
+  public var isImages: Bool { imageShape != nil || features.rank == 4 }
+
   /// The features as images, shape [count, channels, height, width]. Traps when they are not pixels.
   public var images: Tensor<Scalar> {
     if features.rank == 4 { return features }
@@ -66,9 +69,6 @@ public struct LabelledData<Scalar: RealScalar>: Examples {
     result.features = features
     return result
   }
-
-  /// Shape [count, classes]: one in the column of each example's class, zero elsewhere.
-  public var oneHotLabels: Tensor<Scalar> { Tensor<Scalar>.identity(classes).gathered(labels) }
 }
 
 /// Examples with numbers to be predicted.

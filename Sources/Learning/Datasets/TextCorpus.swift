@@ -31,9 +31,6 @@ public struct TextCorpus: Sendable {
 
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// The kinds of characters that occur, in the order of Unicode.
-  public var characters: [Character] { Set(text).sorted() }
-
   /// The text cut in two: the first part for training, the rest held out. No character is cut in half.
   public func split(heldOut fraction: Double = 0.1) -> (train: TextCorpus, heldOut: TextCorpus) {
     precondition((0...1).contains(fraction), "a fraction lies in [0, 1], but is \(fraction)")

@@ -12,6 +12,8 @@ public struct NonFiniteTraining: Error, Sendable, CustomStringConvertible {
     case gradient(of: String)
     /// The loss, although weights and gradients are finite.
     case loss
+    /// The loss of an evaluation, although the weights are finite.
+    case evaluation
   }
 
   /// The step, counted from one.
@@ -28,6 +30,7 @@ public struct NonFiniteTraining: Error, Sendable, CustomStringConvertible {
       case .weight(let name): "the update made \(name) not finite"
       case .gradient(let name): "the loss is \(loss), and the gradient of \(name) is not finite"
       case .loss: "the loss is \(loss), although all weights and gradients are finite"
+      case .evaluation: "the loss of the evaluation is \(loss), although all weights are finite"
       }
     let kept = lastCheckpoint.map { "the checkpoint of step \($0) is kept" } ?? "there is no checkpoint yet"
     return "step \(step): \(what); \(kept); try a lower learning rate, a warm-up, or clipping"

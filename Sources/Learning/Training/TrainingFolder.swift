@@ -78,10 +78,14 @@ public struct TrainingFolder: Sendable {
         throw ResumeError.otherSetting(
           path: checkpointPath, name: "seed", found: "\(header.state.seed)", wanted: "\(run.state.seed)")
       }
+      guard header.state.isPossible, (0...1 << 48).contains(header.optimizerSteps) else {
+        throw ResumeError.unreadable(path: checkpointPath, reason: "its metadata is damaged (a count is out of range)")
+      }
       resumed.state = header.state
       resumed.state.lastCheckpoint = header.state.step
       try resumed.model.load(try part("model", of: file).dictionary)
       let slots = try part("optimizer", of: file) as NamedTensors<Model.Scalar>
+      try requireFit(slots, resumed.model)
       try resumed.optimizer.restore(OptimizerState(step: header.optimizerSteps, tensors: slots))
       try resumeAverage(&resumed, file)
       let best = try part("best", of: file) as NamedTensors<Model.Scalar>
@@ -102,9 +106,24 @@ public struct TrainingFolder: Sendable {
       throw ResumeError.otherSetting(
         path: checkpointPath, name: error.name, found: error.found, wanted: error.wanted)
     }
-    resumed.state.entries = try readLog().filter { $0.step <= resumed.state.step }
+    resumed.state.entries = readLog().filter { $0.step <= resumed.state.step }
     try rewriteLog(resumed.state.entries)
     run = resumed
+  }
+
+  /// Throws when what an optimizer keeps for a parameter, named `slot/parameter`, has another shape than the parameter.
+  private func requireFit<Model: Module>(_ slots: NamedTensors<Model.Scalar>, _ model: Model) throws {
+    let parameters = model.parameters.dictionary
+    for (name, tensor) in zip(slots.names, slots.tensors) {
+      let parts = name.split(separator: "/", maxSplits: 1)
+      guard parts.count == 2, let parameter = parameters[String(parts[1])] else { continue }
+      // One number is a count.
+      guard tensor.shape == parameter.shape || tensor.count == 1 else {
+        throw ResumeError.unreadable(
+          path: checkpointPath,
+          reason: "the optimizer's \(name) has shape \(tensor.shape), its parameter \(parameter.shape)")
+      }
+    }
   }
 
   private func resumeAverage<Model: Module, Method: Optimizer>(
@@ -137,7 +156,7 @@ public struct TrainingFolder: Sendable {
   // MARK: The log
 
   /// The lines of the log; one that is not whole is left out.
-  public func readLog() throws -> [TrainingLogEntry] {
+  public func readLog() -> [TrainingLogEntry] {
     guard let data = FileManager.default.contents(atPath: logPath) else { return [] }
     let decoder = JSONDecoder()
     return data.split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(TrainingLogEntry.self, from: $0) }

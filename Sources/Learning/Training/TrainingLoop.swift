@@ -51,7 +51,7 @@ public struct TrainingLoop: Sendable {
   ///   - progress: told of every step; when it is cancelled, a checkpoint is written before `CancellationError` is thrown.
   ///   - evaluate: measures the model on data that it does not learn from.
   ///   - loss: one number for the batch of a moment, the mean over its examples.
-  /// - Throws: `NonFiniteTraining` when the loss, a gradient or a weight stops being a number: nothing bad is saved;
+  /// - Throws: `NonFiniteTraining` when a loss, a gradient or a weight stops being a number: nothing bad is saved;
   ///   `ResumeError` when the folder's checkpoint cannot be used; `FileError` when a file cannot be written; and what
   ///   `loss` and `evaluate` throw.
   @discardableResult
@@ -84,7 +84,7 @@ public struct TrainingLoop: Sendable {
       let step = run.state.step
       var (value, gradient) = try slope(of: loss, at: &run.model, step: step)
       let norm = try checkedNorm(value, gradient, run.model, run.state)
-      if let largestGradientNorm { gradient.clip(toNorm: largestGradientNorm) }
+      if let largestGradientNorm { gradient.clip(toNorm: largestGradientNorm, from: norm) }
       run.optimizer.update(&run.model, along: gradient, rateFactor: schedule(step))
       run.average?.update(with: run.model)
 
@@ -92,8 +92,10 @@ public struct TrainingLoop: Sendable {
       run.state.add(loss: value, gradientNorm: norm)
       let isLast = run.state.step == steps
       let evaluates = isLast || isDue(run.state.step, evaluationInterval)
-      if evaluates, let evaluate { run.take(try evaluate(run.evaluated), patience: patience) }
-      if evaluates || isDue(run.state.step, logInterval) {
+      let isLogged = evaluates || isDue(run.state.step, logInterval)
+      if isLogged { try requireFinite(run.model, run.state) }
+      if evaluates, let evaluate { run.take(try checked(evaluate(run.evaluated), run.state), patience: patience) }
+      if isLogged {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let entry = run.state.closeEntry(rateFactor: schedule(step), seconds: seconds)
         try folder?.append(entry)
@@ -159,7 +161,7 @@ public struct TrainingLoop: Sendable {
   private func checkedNorm<Scalar: RealScalar>(
     _ loss: Double, _ gradient: NamedTensors<Scalar>, _ model: some Module<Scalar>, _ state: TrainingState
   ) throws -> Double {
-    let norm = gradient.tensors.reduce(0.0) { $0 + Double($1.sumOfSquares().scalar) }.squareRoot()
+    let norm = gradient.norm
     if loss.isFinite, norm.isFinite { return norm }
     try requireFinite(model, state)
     let culprit = gradient.firstNonFinite
@@ -168,6 +170,12 @@ public struct TrainingLoop: Sendable {
     throw NonFiniteTraining(
       step: state.step + 1, loss: loss, place: culprit.map { .gradient(of: $0) } ?? .loss,
       lastCheckpoint: state.lastCheckpoint)
+  }
+
+  private func checked(_ evaluation: Evaluation, _ state: TrainingState) throws -> Evaluation {
+    if evaluation.loss.isFinite { return evaluation }
+    throw NonFiniteTraining(
+      step: state.step, loss: evaluation.loss, place: .evaluation, lastCheckpoint: state.lastCheckpoint)
   }
 
   private func requireFinite<Scalar: RealScalar>(_ model: some Module<Scalar>, _ state: TrainingState) throws {

@@ -12,8 +12,10 @@ public struct Evaluation: Sendable, Codable, Hashable {
     self.accuracy = accuracy
   }
 
-  /// More examples right; among equals, and where there are no classes, a smaller loss.
+  /// More examples right; among equals, and where there are no classes, a smaller loss. Nothing is worse than a loss
+  /// that is no number.
   public func isBetter(than other: Evaluation) -> Bool {
+    if loss.isNaN || other.loss.isNaN { return !loss.isNaN }
     if let accuracy, let before = other.accuracy, accuracy != before { return accuracy > before }
     return loss < other.loss
   }
@@ -25,14 +27,25 @@ public struct TrainingLogEntry: Sendable, Codable, Hashable {
   public var step: Int
   /// The mean training loss since the line before.
   public var loss: Double
-  /// Of the last step, before clipping.
-  public var gradientNorm: Double
+  /// Of the last step, before clipping; nil, and null in the file, when it is beyond every number.
+  public var gradientNorm: Double?
   /// What the schedule multiplied the learning rate with in the last step.
   public var rateFactor: Double
   /// Since the beginning, all parts of an interrupted run together.
   public var seconds: Double
   /// If there was an evaluation at this step.
   public var validation: Evaluation?
+
+  public func encode(to encoder: any Encoder) throws {
+    var members = encoder.container(keyedBy: CodingKeys.self)
+    try members.encode(step, forKey: .step)
+    try members.encode(loss, forKey: .loss)
+    // Null instead of nothing: each line has the same members.
+    try members.encode(gradientNorm, forKey: .gradientNorm)
+    try members.encode(rateFactor, forKey: .rateFactor)
+    try members.encode(seconds, forKey: .seconds)
+    try members.encodeIfPresent(validation, forKey: .validation)
+  }
 }
 
 /// How a run went.

@@ -50,10 +50,10 @@ struct TrainingState: Sendable, Codable {
   // What the next line of the log is going to say.
   private var lossSum = 0.0
   private var lossCount = 0
-  private var gradientNorm = 0.0
+  private var gradientNorm: Double? = 0
   var pendingEvaluation: Evaluation?
 
-  /// All lines so far; a checkpoint has only their number, for they are in the log.
+  /// All lines so far; not in a checkpoint, for they are in the log.
   var entries: [TrainingLogEntry] = []
 
   private enum CodingKeys: String, CodingKey {
@@ -63,11 +63,17 @@ struct TrainingState: Sendable, Codable {
 
   init(seed: UInt64) { self.seed = seed }
 
+  /// Whether a run can have come to this; a damaged file may say anything.
+  var isPossible: Bool {
+    let counts = [step, evaluationsSinceBest, lossCount, best?.step ?? 0]
+    return counts.allSatisfy { (0...1 << 48).contains($0) } && (0...1e12).contains(seconds)
+  }
+
   mutating func add(loss: Double, gradientNorm: Double) {
     lossSum += loss
     lossCount += 1
     lastLoss = loss
-    self.gradientNorm = gradientNorm
+    self.gradientNorm = gradientNorm.isFinite ? gradientNorm : nil
   }
 
   mutating func closeEntry(rateFactor: Double, seconds: Double) -> TrainingLogEntry {

@@ -70,7 +70,7 @@ public final class ForwardPass: Sendable {
   /// differentiated tensor that is not among its arguments traps.
   ///
   /// ```swift
-  /// for block in blocks { x = pass.checkpointed(block, [x, mask]) { block, x, pass in block(x[0], mask: x[1], in: pass) } }
+  /// for block in blocks { x = pass.checkpointed(block, [x]) { block, x, pass in block(x[0], in: pass) } }
   /// ```
   ///
   /// - Complexity: one more evaluation in time; between the passes it keeps nothing but its arguments.

@@ -11,9 +11,12 @@ extension Module {
   public func valueAndGradient(
     where isTrainable: (String) -> Bool = { _ in true }, of loss: (Self) throws -> Tensor<Scalar>
   ) rethrows -> (value: Tensor<Scalar>, gradient: NamedTensors<Scalar>) {
-    var learned = NamedTensors<Scalar>()
-    var walked = self
-    walked.forEachParameter { name, tensor in if isTrainable(name) { learned.append(name, tensor) } }
+    try valueAndGradient(at: learned(isTrainable), of: loss)
+  }
+
+  private func valueAndGradient(
+    at learned: NamedTensors<Scalar>, of loss: (Self) throws -> Tensor<Scalar>
+  ) rethrows -> (value: Tensor<Scalar>, gradient: NamedTensors<Scalar>) {
     let (value, gradients) = try valueAndGradients(at: learned.tensors) { tensors in
       try loss(with(tensors, named: learned.names))
     }
@@ -27,10 +30,16 @@ extension Module {
     in pass: ForwardPass, where isTrainable: (String) -> Bool = { _ in true },
     of loss: (Self, ForwardPass) throws -> Tensor<Scalar>
   ) rethrows -> (value: Tensor<Scalar>, gradient: NamedTensors<Scalar>) {
-    var tracked = self
-    let hasBuffers = tracked.makeBuffersUnique()
-    let result = try tracked.valueAndGradient(where: isTrainable) { try loss($0, pass) }
-    if hasBuffers { adoptStatistics(of: tracked, from: pass) }
+    var (tracked, learned, buffers) = (self, NamedTensors<Scalar>(), [Tensor<Scalar>]())
+    tracked.forEachTensor { name, role, tensor in
+      if role == .buffer {
+        Self.makeUnique(&tensor, in: &buffers)
+      } else if isTrainable(name) {
+        learned.append(name, tensor)
+      }
+    }
+    let result = try tracked.valueAndGradient(at: learned) { try loss($0, pass) }
+    adoptStatistics(of: buffers, from: pass)
     return result
   }
 
@@ -38,11 +47,19 @@ extension Module {
   public mutating func withStatistics<Result>(
     in pass: ForwardPass, _ body: (Self, ForwardPass) throws -> Result
   ) rethrows -> Result {
-    var tracked = self
-    let hasBuffers = tracked.makeBuffersUnique()
+    var (tracked, buffers) = (self, [Tensor<Scalar>]())
+    tracked.forEachTensor { _, role, tensor in if role == .buffer { Self.makeUnique(&tensor, in: &buffers) } }
     let result = try body(tracked, pass)
-    if hasBuffers { adoptStatistics(of: tracked, from: pass) }
+    adoptStatistics(of: buffers, from: pass)
     return result
+  }
+
+  /// The parameters that are learned.
+  func learned(_ isTrainable: (String) -> Bool) -> NamedTensors<Scalar> {
+    var learned = NamedTensors<Scalar>()
+    var walked = self
+    walked.forEachParameter { name, tensor in if isTrainable(name) { learned.append(name, tensor) } }
+    return learned
   }
 
   /// This module with the named parameters replaced; `names` in the order of `visit`.
@@ -59,24 +76,15 @@ extension Module {
   }
 
   /// Statistics are noted under the identity of the buffer, so that no two may share one.
-  private mutating func makeBuffersUnique() -> Bool {
-    var found = false
-    forEachTensor { _, role, tensor in
-      guard role == .buffer else { return }
-      found = true
-      tensor = tensor.copied()
-    }
-    return found
+  private static func makeUnique(_ buffer: inout Tensor<Scalar>, in buffers: inout [Tensor<Scalar>]) {
+    buffer = buffer.copied()
+    buffers.append(buffer)
   }
 
-  private mutating func adoptStatistics(of tracked: Self, from pass: ForwardPass) {
-    let updated = tracked.buffers.tensors.map { pass.current($0) }
-    var next = 0
-    forEachTensor { _, role, tensor in
-      guard role == .buffer else { return }
-      tensor = updated[next]
-      next += 1
-    }
+  private mutating func adoptStatistics(of buffers: [Tensor<Scalar>], from pass: ForwardPass) {
+    guard !buffers.isEmpty else { return }
+    var rest = buffers[...]
+    forEachTensor { _, role, tensor in if role == .buffer { tensor = pass.current(rest.removeFirst()) } }
     pass.forgetStatistics()
   }
 }

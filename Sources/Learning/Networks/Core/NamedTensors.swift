@@ -28,8 +28,17 @@ public struct NamedTensors<Scalar: RealScalar>: Sendable {
     NamedTensors(names: names, tensors: try tensors.map(transform))
   }
 
-  /// The Euclidean norm of all tensors taken as one vector.
-  public var norm: Scalar { Scalar.sqrt(tensors.reduce(0) { $0 + $1.sumOfSquares().scalar }) }
+  /// The Euclidean norm of all tensors taken as one vector; finite where it is a `Double` and all elements are finite.
+  ///
+  /// The tensors' sums are added as `Double`: the norm should not depend on how a vector is cut into tensors.
+  public var norm: Double {
+    let norm = tensors.reduce(0.0) { $0 + Double($1.sumOfSquares().scalar) }.squareRoot()
+    guard !norm.isFinite, tensors.allSatisfy(\.isFinite) else { return norm }
+    // A square is beyond the type, not the numbers themselves.
+    let largest = tensors.reduce(Scalar(0)) { max($0, $1.isEmpty ? 0 : $1.absolute().maximum().scalar) }
+    let scaled = tensors.reduce(0.0) { $0 + Double(($1 / largest).sumOfSquares().scalar) }.squareRoot()
+    return Double(largest) * scaled
+  }
 }
 
 extension Module {

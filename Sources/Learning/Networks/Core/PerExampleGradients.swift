@@ -3,13 +3,6 @@
 public import Tensors
 
 extension Module {
-  private func learned(_ isTrainable: (String) -> Bool) -> NamedTensors<Scalar> {
-    var learned = NamedTensors<Scalar>()
-    var walked = self
-    walked.forEachParameter { name, tensor in if isTrainable(name) { learned.append(name, tensor) } }
-    return learned
-  }
-
   /// The losses of the examples of a batch, and the gradient of each with respect to the parameters, without a loop over
   /// the examples.
   ///

@@ -28,6 +28,16 @@ public struct StateMismatch: Error, Sendable, CustomStringConvertible {
   }
 }
 
+extension Checkpoint {
+  /// Throws when a model of so many numbers cannot be in this file: before memory for it is asked for, because a
+  /// configuration may say anything. Small models pass, so that what they lack is told by name.
+  func requireRoom(for count: Int) throws {
+    guard count > max(parameterCount, 1 << 22) else { return }
+    throw FileError(
+      .unsuitable, path, "the configuration is of a model of \(count) numbers, but this file has \(parameterCount)")
+  }
+}
+
 extension Module {
   /// Every parameter and buffer, by name.
   public var stateDictionary: [String: Tensor<Scalar>] {

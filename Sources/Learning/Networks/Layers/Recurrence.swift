@@ -100,8 +100,8 @@ struct RecurrentStack<Scalar: RealScalar>: Sendable {
         "an initial state has shape \([weights.count, examples, weights[0].width]), but is given \(state.shape)")
     }
     var last: [States] = []
-    // Time comes first inside, so that the numbers of one step lie together.
-    var sequence = x.permuted([1, 0, 2])
+    // The examples stay on the first axis wherever weights are used, for gradients by example.
+    var sequence = x
     for layer in 0..<weights.count / directions {
       if layer > 0 { sequence = dropout(sequence, in: pass) }
       let results = (0..<directions).map { direction in
@@ -115,7 +115,7 @@ struct RecurrentStack<Scalar: RealScalar>: Sendable {
       sequence = results.count == 1 ? results[0] : Tensor.concatenated(results, axis: 2)
     }
     let stacked = (0..<stateCount).map { state in Tensor.stacked(last.map { $0[state] }) }
-    return (sequence.permuted([1, 0, 2]), stacked)
+    return (sequence, stacked)
   }
 
   private func steps(
@@ -123,27 +123,28 @@ struct RecurrentStack<Scalar: RealScalar>: Sendable {
     _ step: (RecurrentWeights<Scalar>, Tensor<Scalar>, States) -> States
   ) -> (outputs: Tensor<Scalar>, last: States) {
     // The input's share of all steps is one product.
-    let projected = unstacked(linear(sequence, weight: weights.input, bias: weights.inputBias))
+    let projected = slices(of: linear(sequence, weight: weights.input, bias: weights.inputBias))
     var states = start
     var outputs = projected
     for time in isReverse ? Array(projected.indices.reversed()) : Array(projected.indices) {
       states = step(weights, projected[time], states)
       outputs[time] = states[0]
     }
-    return (Tensor.stacked(outputs), states)
+    return (Tensor.stacked(outputs, axis: 1), states)
   }
 }
 
-/// The slices along the first axis, whose cotangents are stacked again: linear in their number, where the derivatives
+/// The slices along the second axis, whose cotangents are stacked again: linear in their number, where the derivatives
 /// of single slices would each fill a whole tensor.
-private func unstacked<Scalar: RealScalar>(_ x: Tensor<Scalar>) -> [Tensor<Scalar>] {
+private func slices<Scalar: RealScalar>(of x: Tensor<Scalar>) -> [Tensor<Scalar>] {
   customDerivatives(at: [x]) { arguments in
-    let x = arguments[0]
+    // The numbers of one step side by side.
+    let x = arguments[0].permuted([1, 0, 2]).dense
     return (
       (0..<x.shape[0]).map { x[$0] },
       { cotangents, _ in
         let zero = Tensor<Scalar>.zeros(Array(x.shape.dropFirst()))
-        return [Tensor.stacked(cotangents.map { $0 ?? zero })]
+        return [Tensor.stacked(cotangents.map { $0 ?? zero }, axis: 1)]
       }
     )
   }

@@ -34,6 +34,16 @@ public struct BERTConfiguration: Sendable, Hashable {
     }
   }
 
+  /// How many numbers a model of this shape learns, its pooler included; at most 10^18, for the extents in a file may
+  /// be anything.
+  public var parameterCount: Int {
+    let (width, hidden) = (Double(width), Double(hidden))
+    let square = width * width + width
+    let block = 4 * square + 2 * width * hidden + hidden + width + 4 * width
+    let tables = (Double(vocabulary) + Double(positions) + Double(segments) + 2) * width
+    return Int(min(tables + Double(layers) * block + square, 1e18))
+  }
+
   /// Reads `config.json`.
   ///
   /// - Throws: `FileError` when it is not the configuration of a BERT that can be built here.

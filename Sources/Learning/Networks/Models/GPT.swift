@@ -10,7 +10,7 @@ public import Tensors
 /// ```swift
 /// var model = try GPT<Float>(GPTConfiguration(vocabulary: 256), random: &random)
 /// let step = model.valueAndGradient { $0.loss(tokens) }
-/// let text = try model.generate([10], count: 100, temperature: 0.8, random: &random)
+/// let text = try model.generate([10], count: 100, sampling: TokenSampling(temperature: 0.8), random: &random)
 /// ```
 /// - Source: Touvron et al., "LLaMA", 2023.
 public struct GPT<Scalar: RealScalar>: Module {
@@ -53,6 +53,7 @@ public struct GPT<Scalar: RealScalar>: Module {
 
   /// The model in a checkpoint without a configuration of its own.
   public init(from checkpoint: Checkpoint, configuration: GPTConfiguration) throws {
+    try checkpoint.requireRoom(for: configuration.parameterCount)
     var random = RandomStream(seed: 0)
     try self.init(configuration, random: &random)
     try load(from: checkpoint)

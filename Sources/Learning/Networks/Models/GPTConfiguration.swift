@@ -87,6 +87,11 @@ public struct GPTConfiguration: Codable, Sendable, Hashable {
     guard extents.allSatisfy({ $0 > 0 && $0 < 1 << 28 }) else {
       throw InvalidArgument("configuration", found: "\(self)", wanted: "positive extents")
     }
+    guard contextLength * headWidth <= 1 << 28 else {
+      throw InvalidArgument(
+        "configuration", found: "a context of \(contextLength) with heads of width \(headWidth)",
+        wanted: "rotations of all positions in at most 2^28 numbers")
+    }
     guard heads % keyValueHeads == 0, headWidth % 2 == 0 else {
       throw InvalidArgument(
         "configuration", found: "\(heads) heads of width \(headWidth), \(keyValueHeads) heads of keys",
@@ -97,6 +102,16 @@ public struct GPTConfiguration: Codable, Sendable, Hashable {
         "configuration", found: "dropout \(dropout), epsilon \(epsilon), rotary base \(rotaryBase)",
         wanted: "a dropout in [0, 1) and positive numbers")
     }
+  }
+
+  /// How many numbers a model of this shape learns; at most 10^18, for the extents in a file may be anything.
+  public var parameterCount: Int {
+    let (width, headWidth) = (Double(width), Double(headWidth))
+    let queries = Double(heads) * headWidth
+    let attention = 2 * width * (queries + Double(keyValueHeads) * headWidth) + (normalizesHeads ? 2 * headWidth : 0)
+    let block = attention + 3 * width * Double(hidden) + 2 * width
+    let tables = Double(vocabulary) * width * (isTied ? 1 : 2)
+    return Int(min(tables + Double(layers) * block + width, 1e18))
   }
 
   /// The entry for a checkpoint's metadata: `try model.save(to: path, metadata: model.configuration.metadata)`.

@@ -24,10 +24,11 @@ public struct SentenceEmbedder: Sendable {
   ///   - path: a `.safetensors` file or the folder with it.
   ///   - folder: where `vocab.txt` or `tokenizer.json` is; `config.json` lies there or beside the checkpoint.
   ///   - maximumLength: tokens of a text that count, the two at its ends included.
-  /// - Throws: `FileError`, or `StateMismatch` when the tensors are not those of the configuration.
+  /// - Throws: `FileError`; `StateMismatch` when the tensors are not those of the configuration.
   public init(checkpoint path: String, tokenizer folder: String, maximumLength: Int = 256) throws {
     let checkpoint = try Checkpoint(path)
     let configuration = try BERTConfiguration(contentsOf: Self.configurationFile(checkpoint.path, folder))
+    try checkpoint.requireRoom(for: configuration.parameterCount)
     let prefix = checkpoint.entry(named: "bert.embeddings.word_embeddings.weight") == nil ? "" : "bert."
     var random = RandomStream(seed: 0)
     let hasPooler = checkpoint.entry(named: prefix + "pooler.dense.weight") != nil

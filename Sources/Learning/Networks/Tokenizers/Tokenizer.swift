@@ -2,7 +2,7 @@
 
 import FileFormats
 import Foundation
-public import Tensors
+import Tensors
 
 /// A reversible map between texts and sequences of tokens below `vocabularyCount`.
 public protocol Tokenizer: Sendable {
@@ -13,11 +13,6 @@ public protocol Tokenizer: Sendable {
 
   /// The text of `tokens`; numbers that are no token, and bytes that are no text, become U+FFFD.
   func decode(_ tokens: [Int]) -> String
-}
-
-extension Tokenizer {
-  /// The tokens of a text as a vector.
-  public func encoded(_ text: String) throws -> Tensor<Int> { Tensor(try encode(text)) }
 }
 
 /// Each byte of the text's UTF-8 is a token.

@@ -48,11 +48,12 @@ public struct WordPieceTokenizer: Tokenizer {
     normalization = BERTNormalization(isUncased: isUncased)
   }
 
-  /// Reads `vocab.txt`, one token a line, or a `tokenizer.json`, or a folder with one of them.
+  /// Reads a `tokenizer.json`, or `vocab.txt`, one token a line, or a folder with one of them; of both the first, which
+  /// says more.
   ///
   /// - Throws: `FileError` when it is no vocabulary of this kind.
   public init(contentsOf path: String) throws {
-    let path = try tokenizerFile(path, preferring: "vocab.txt", or: "tokenizer.json")
+    let path = try tokenizerFile(path, preferring: "tokenizer.json", or: "vocab.txt")
     do {
       if path.hasSuffix(".json") {
         let file = try decodeTokenizer(WordPieceFile.self, path)
@@ -144,6 +145,8 @@ private struct WordPieceFile: Decodable {
   struct Normalizer: Decodable {
     var type: String
     var lowercase: Bool?
+    /// Follows `lowercase` where it is null.
+    var stripAccents: Bool?
   }
   struct Model: Decodable {
     var type: String?
@@ -155,7 +158,9 @@ private struct WordPieceFile: Decodable {
   var model: Model
 
   func tokens(_ path: String) throws -> [String] {
-    guard model.type == "WordPiece", model.continuingSubwordPrefix ?? "##" == "##",
+    let isUncased = normalizer?.lowercase ?? true
+    guard model.type == "WordPiece", normalizer?.stripAccents ?? isUncased == isUncased,
+      model.continuingSubwordPrefix ?? "##" == "##",
       normalizer?.type ?? "BertNormalizer" == "BertNormalizer"
     else {
       throw FileError(.unsupported, path, "not a WordPiece tokenizer with BERT's normalisation and pieces after ##")

@@ -6,14 +6,14 @@ import Tensors
 extension NamedTensors {
   /// Scales all tensors together so that their common Euclidean norm is at most `limit`, in place.
   ///
-  /// As in PyTorch the factor is limit / (norm + 1e-6) where that is below one. A norm that is not finite makes every
-  /// element NaN; see `firstNonFinite`.
+  /// As in PyTorch the factor is limit / (norm + 1e-6) where that is below one. After a NaN anywhere every element is
+  /// NaN; after an infinite element it is NaN and the finite ones are zero. See `firstNonFinite`.
+  /// - Parameter norm: the norm, where it is known already.
   /// - Returns: the norm before.
   /// - Source: Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
   @discardableResult
-  public mutating func clip(toNorm limit: Double) -> Double {
-    // Sums in f64: whether and how far to clip should not depend on how the parameters are cut into tensors.
-    let norm = tensors.reduce(0.0) { $0 + Double($1.sumOfSquares().scalar) }.squareRoot()
+  public mutating func clip(toNorm limit: Double, from norm: Double? = nil) -> Double {
+    let norm = norm ?? self.norm
     let factor = limit / (norm + 1e-6)
     // Not `factor < 1`, which would let a NaN pass.
     if !(factor >= 1) { for i in tensors.indices { tensors[i] *= Scalar(factor) } }

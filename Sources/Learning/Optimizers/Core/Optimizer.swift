@@ -7,7 +7,7 @@ public import Tensors
 ///
 /// ```swift
 /// var optimizer = AdamW<Float>(learningRate: 1e-3)
-/// let (loss, gradient) = model.valueAndGradient { ... }
+/// let (loss, gradient) = model.valueAndGradient { squaredError($0(x), y) }
 /// optimizer.update(&model, along: gradient)
 /// ```
 public protocol Optimizer<Scalar>: Sendable {

@@ -107,7 +107,7 @@ public struct ParameterMemory<Scalar: RealScalar>: Sendable {
     var found: [Set<String>] = []
     for (name, tensor) in zip(state.tensors.names, state.tensors.tensors) {
       let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
-      let slot = wanted.firstIndex { $0.name == parts[0] }
+      let slot = wanted.firstIndex { $0.name == parts.first }
       let isCount = parts.first == Self.updatesName
       guard parts.count == 2, slot != nil || isCount, !isCount || tensor.count == 1 else {
         throw InvalidArgument(
@@ -115,8 +115,11 @@ public struct ParameterMemory<Scalar: RealScalar>: Sendable {
           wanted: "tensors of \(wanted.isEmpty ? "no slots" : wanted.map(\.name).joined(separator: ", "))")
       }
       if isCount {
-        guard let place = places[parts[1]] else { continue }
-        restored[place].updates = Int(tensor.scalar)
+        guard let count = Int(exactly: tensor.reshaped([]).scalar), (0...1 << 48).contains(count) else {
+          throw InvalidArgument(
+            "optimizer state", found: "\(name) of \(tensor.scalars)", wanted: "a number of updates")
+        }
+        if let place = places[parts[1]] { restored[place].updates = count }
         continue
       }
       let place = places[parts[1], default: restored.count]

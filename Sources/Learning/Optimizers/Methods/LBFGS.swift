@@ -5,7 +5,7 @@ public import Tensors
 ///
 /// ```swift
 /// var optimizer = LBFGS<Double>()
-/// let result = optimizer.minimize(&model) { model in model.valueAndGradient { $0.loss(x, y) } }
+/// let result = try optimizer.minimize(&model) { model in model.valueAndGradient { squaredError($0(x), y) } }
 /// ```
 ///
 /// As an ``Optimizer``, without a line search, one update is one step of fixed length.

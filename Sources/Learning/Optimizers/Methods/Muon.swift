@@ -68,7 +68,8 @@ public struct Muon<Scalar: RealScalar>: Optimizer {
     self.isHidden = isHidden
   }
 
-  /// Two axes, and a name that is not one of an embedding's or of a head's.
+  /// Two axes, and a name that is not one of an embedding's or of a head's; torchvision's `fc` counts as a head. Where
+  /// names do not tell, as in an `MLP` whose last layer is the next number, say it in ``isHidden``.
   @Sendable public static func isHiddenMatrix(_ name: String, _ shape: [Int]) -> Bool {
     guard shape.count == 2 else { return false }
     let name = name.lowercased()
@@ -187,5 +188,6 @@ public struct Muon<Scalar: RealScalar>: Optimizer {
 }
 
 /// Embeddings and heads, as they are usually called.
-private let outerNames = ["*embed*", "*head*", "*classifier*", "wte*", "*.wte*", "wpe*", "*.wpe*"].map(
-  NamePattern.init)
+private let outerNames = [
+  "*embed*", "*head*", "*classifier*", "wte*", "*.wte*", "wpe*", "*.wpe*", "fc.*", "*.fc.*",
+].map(NamePattern.init)

@@ -20,11 +20,11 @@ public indirect enum Schedule: Sendable, Codable, Hashable {
   case step(every: Int, factor: Double)
   /// Multiplied by `factor` after every step.
   case exponential(factor: Double)
-  /// One for `plateau` steps, then falling as √(plateau / step).
+  /// Falling from one as √(timescale / (timescale + step)).
   ///
-  /// Source: with a warm-up over the plateau it is that of Vaswani et al., "Attention is all you need", 2017, equation
-  /// 3, with the peak as the learning rate.
-  case inverseSquareRoot(plateau: Int)
+  /// Source: after a warm-up over as many steps as the timescale it is that of Vaswani et al., "Attention is all you
+  /// need", 2017, equation 3, with the peak as the learning rate.
+  case inverseSquareRoot(timescale: Int)
   /// One for `stable` steps, then in `decay` steps down to `floor`, as one minus the root of the part done or in a
   /// straight line; with a warm-up before it: warmup-stable-decay.
   ///
@@ -58,9 +58,9 @@ public indirect enum Schedule: Sendable, Codable, Hashable {
     case .linear(let steps, let floor): return 1 + (floor - 1) * Self.part(step, of: steps)
     case .step(let every, let factor): return .pow(factor, step / max(every, 1))
     case .exponential(let factor): return .pow(factor, step)
-    case .inverseSquareRoot(let plateau):
-      let plateau = Double(max(plateau, 1))
-      return (plateau / max(Double(step), plateau)).squareRoot()
+    case .inverseSquareRoot(let timescale):
+      let timescale = Double(max(timescale, 1))
+      return (timescale / (timescale + Double(step))).squareRoot()
     case .stableDecay(let stable, let decay, let floor, let shape):
       let part = step < stable ? 0 : Self.part(step - stable, of: decay)
       return 1 + (floor - 1) * (shape == .linear ? part : part.squareRoot())
