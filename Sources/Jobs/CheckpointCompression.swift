@@ -206,10 +206,7 @@ private struct FactoredLayout {
   }
 
   func factorsMetadata() throws -> String? {
-    guard !factors.isEmpty else { return nil }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(factors), as: UTF8.self)
+    try FactoredCheckpoint.metadata(of: factors)
   }
 
   func row(

@@ -3,11 +3,6 @@
 import FileFormats
 import Tensors
 
-// The fuzzer compiles the one file of Jobs that this is about.
-#if canImport(Jobs)
-  import Jobs
-#endif
-
 enum FactorLaws {
   /// Factors of small numbers, of whole numbers, empty ones, and empty ones whose product would be huge.
   private static let tensors: [(name: String, type: String, shape: [Int], bytes: Int)] = [

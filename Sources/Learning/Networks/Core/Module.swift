@@ -50,8 +50,17 @@ public enum TensorRole: Sendable {
 /// Walks through a module's tensors.
 public struct Visitor<Scalar: RealScalar> {
   typealias Body = (_ name: String, _ role: TensorRole, _ tensor: inout Tensor<Scalar>) -> Void
+  typealias LinearBody = (_ name: String, _ layer: inout Linear<Scalar>) -> Void
   let path: String
   let body: Body
+  /// Takes linear layers whole; their tensors are then not handed out.
+  var linearBody: LinearBody?
+
+  init(path: String, linearBody: LinearBody? = nil, body: @escaping Body) {
+    self.path = path
+    self.linearBody = linearBody
+    self.body = body
+  }
 
   public func parameter(_ name: String, _ tensor: inout Tensor<Scalar>) { body(joined(name), .parameter, &tensor) }
 
@@ -63,7 +72,7 @@ public struct Visitor<Scalar: RealScalar> {
   public func buffer(_ name: String, _ tensor: inout Tensor<Scalar>) { body(joined(name), .buffer, &tensor) }
 
   public func module<Part: Module<Scalar>>(_ name: String, _ part: inout Part) {
-    part.visit(Visitor(path: joined(name), body: body))
+    part.visit(Visitor(path: joined(name), linearBody: linearBody, body: body))
   }
 
   public func module<Part: Module<Scalar>>(_ name: String, _ part: inout Part?) {
@@ -72,7 +81,7 @@ public struct Visitor<Scalar: RealScalar> {
 
   /// Parts in a row, named `name.0`, `name.1`, ...
   public func modules<Part: Module<Scalar>>(_ name: String, _ parts: inout [Part]) {
-    for i in parts.indices { parts[i].visit(Visitor(path: joined("\(name).\(i)"), body: body)) }
+    for i in parts.indices { parts[i].visit(Visitor(path: joined("\(name).\(i)"), linearBody: linearBody, body: body)) }
   }
 
   private func joined(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }

@@ -63,6 +63,8 @@ extension Module {
 
   /// Writes every parameter and buffer to a safetensors file, which appears under its name when it is whole.
   ///
+  /// Linear layers that keep factors are written as such; see `FactoredCheckpoint`.
+  ///
   /// - Parameters:
   ///   - type: how to store the numbers; as they are by default.
   ///   - metadata: what else the file shall say, for instance the model's configuration.
@@ -72,20 +74,115 @@ extension Module {
     var tensors: [(name: String, tensor: AnyTensor)] = []
     var walked = self
     walked.forEachTensor { name, _, tensor in tensors.append((name, AnyTensor(tensor))) }
-    try writeSafetensors(tensors, to: path, as: type, metadata: metadata)
+    let factors = factorRecords
+    var metadata = metadata
+    if let text = try FactoredCheckpoint.metadata(of: factors.records) {
+      metadata[FactoredCheckpoint.factorsKey] = text
+    }
+    // Places are whole numbers: they are not rounded to the type of the others.
+    let declarations =
+      tensors.map { SafetensorsWriter.Declaration($0.name, type ?? $0.tensor.storedType, $0.tensor.shape) }
+      + factors.places.map { .init($0.name, .int32, $0.tensor.shape) }
+    var writer = try SafetensorsWriter(path, declaring: declarations, metadata: metadata)
+    for (name, tensor) in tensors { try writer.write(tensor, named: name) }
+    for (name, tensor) in factors.places { try writer.write(tensor, named: name) }
+    try writer.finish()
   }
 
   /// Takes over the tensors of a checkpoint, converted to this module's type.
+  ///
+  /// Linear layers take the form in which the checkpoint has them: from one that `apus compress` wrote the model runs on
+  /// factors.
   ///
   /// - Parameters:
   ///   - prefix: what the names in the file start with and the module's do not, such as `bert.`.
   ///   - allowingUnexpected: ignores names that the module does not have.
   /// - Throws: `StateMismatch`, or `FileError` when the file cannot be read; the module is then unchanged.
   public mutating func load(from checkpoint: Checkpoint, prefix: String = "", allowingUnexpected: Bool = false) throws {
+    let factored = try FactoredCheckpoint(checkpoint)
+    var loaded = self
+    let parts = try loaded.adoptForms(of: factored, prefix: prefix)
     var state: [String: Tensor<Scalar>] = [:]
-    for entry in checkpoint.entries where entry.name.hasPrefix(prefix) {
-      state[String(entry.name.dropFirst(prefix.count))] = try checkpoint.tensor(named: entry.name, as: Scalar.self)
+    for (name, stored) in parts { state[name] = try checkpoint.tensor(named: stored, as: Scalar.self) }
+    let known = Set(parts.keys)
+    for entry in factored.entries where entry.name.hasPrefix(prefix) {
+      let name = String(entry.name.dropFirst(prefix.count))
+      if entry.factors == nil {
+        state[name] = try checkpoint.tensor(named: entry.name, as: Scalar.self)
+      } else if !known.contains("\(name).left") {
+        // Factors of what is no linear layer's weight, such as an embedding's.
+        state[name] = Tensor<Scalar>(try factored.tensor(named: entry.name))
+      }
     }
-    try load(state, allowingUnexpected: allowingUnexpected)
+    try loaded.load(state, allowingUnexpected: allowingUnexpected)
+    self = loaded
+  }
+}
+
+extension Module {
+  /// How the weights that are kept as factors are stored, and the tensors that are in no visit: the places of sparse
+  /// numbers.
+  private var factorRecords:
+    (records: [String: FactoredCheckpoint.Factors], places: [(name: String, tensor: Tensor<Int32>)])
+  {
+    var records: [String: FactoredCheckpoint.Factors] = [:]
+    var places: [(name: String, tensor: Tensor<Int32>)] = []
+    for (name, layer) in linearLayers {
+      let weight = name.isEmpty ? "weight" : "\(name).weight"
+      var record = FactoredCheckpoint.Factors(left: "\(weight).left", right: "\(weight).right", shape: layer.form.shape)
+      switch layer.form {
+      case .dense: continue
+      case .lowRank: break
+      case .corrected: record.base = "\(weight).base"
+      case .dictionary(let codes, _):
+        let (columns, counts) = ("\(weight).columns", "\(weight).counts")
+        (record.columns, record.counts) = (columns, counts)
+        places.append((columns, codes.indices))
+        places.append((counts, codes.starts[1...] - codes.starts[0..<codes.rows]))
+      }
+      records[weight] = record
+    }
+    return (records, places)
+  }
+
+  /// Gives every linear layer the form in which the checkpoint has its weight; numbers are not loaded.
+  ///
+  /// - Returns: the stored name of each part, by the name under which the module hands it out.
+  private mutating func adoptForms(of checkpoint: FactoredCheckpoint, prefix: String) throws -> [String: String] {
+    var parts: [String: String] = [:]
+    var failure: (any Error)?
+    forEachLinear { name, layer in
+      let weight = name.isEmpty ? "weight" : "\(name).weight"
+      guard let entry = checkpoint.entry(named: prefix + weight) else { return }
+      guard let factors = entry.factors else {
+        if layer.form.rank != nil { layer.form = .dense(.zeros(layer.form.shape)) }
+        return
+      }
+      do {
+        let shape = factors.shape
+        guard shape == layer.form.shape, let rank = checkpoint.checkpoint.entry(named: factors.right)?.shape.first
+        else {
+          var mismatch = StateMismatch()
+          mismatch.misshapen = [(weight, shape, layer.form.shape)]
+          throw mismatch
+        }
+        let left = Tensor<Scalar>.zeros([shape[0], rank])
+        let right = Tensor<Scalar>.zeros([rank, shape[1]])
+        parts["\(weight).left"] = factors.left
+        parts["\(weight).right"] = factors.right
+        if let (starts, columns) = try checkpoint.sparsePattern(of: factors) {
+          let codes = SparseCodes<Scalar>(
+            unchecked: rank, starts: starts, indices: columns, values: .zeros([columns.count]))
+          layer.form = .dictionary(codes: codes, atoms: right)
+        } else if let base = factors.base {
+          parts["\(weight).base"] = base
+          layer.form = .corrected(base: .zeros(shape), left: left, right: right)
+        } else {
+          layer.form = .lowRank(left: left, right: right)
+        }
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return parts
   }
 }

@@ -7,12 +7,12 @@ import Tensors
 func affine<Scalar: RealScalar>(
   _ x: Tensor<Scalar>, _ layer: Linear<Scalar>, activation: Activation = .identity
 ) -> Tensor<Scalar> {
-  let isPlain = ![x, layer.weight].contains(where: \.isDifferentiated) && layer.bias?.isDifferentiated != true
+  let isPlain = !x.isDifferentiated && !layer.form.isDifferentiated && layer.bias?.isDifferentiated != true
   let kernel = activation.kernel
-  guard isPlain, let bias = layer.bias, kernel != nil || activation == .identity else {
-    return activation(linear(x, weight: layer.weight, bias: layer.bias))
+  guard isPlain, layer.tap == nil, let bias = layer.bias, kernel != nil || activation == .identity else {
+    return activation(layer(x))
   }
-  var result = x.matmul(layer.weight, transposingB: true)
+  var result = layer.form.product(x)
   let width = layer.outputs
   result.withUnsafeMutableBuffer { buffer in
     guard let start = buffer.baseAddress, width > 0 else { return }

@@ -142,3 +142,16 @@ public func meanPooled<Scalar: RealScalar>(_ vectors: Tensor<Scalar>, mask: Tens
   let mean = total / weights.sum(axis: 1, keepingAxis: true).maximum(Scalar(1e-9))
   return mean / mean.sumOfSquares(axes: [1], keepingAxes: true).sqrt().maximum(Scalar(1e-12))
 }
+
+extension BERT: SequentialLinearGroups {
+  /// Of each block: queries, keys and values; attention's output; the two layers after it. Without the pooler.
+  public var linearGroups: [[String]] {
+    blocks.indices.flatMap { i in
+      let block = "encoder.layer.\(i)"
+      return [
+        ["query", "key", "value"].map { "\(block).attention.self.\($0)" }, ["\(block).attention.output.dense"],
+        ["\(block).intermediate.dense"], ["\(block).output.dense"],
+      ]
+    }
+  }
+}

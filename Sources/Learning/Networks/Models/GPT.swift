@@ -76,7 +76,7 @@ public struct GPT<Scalar: RealScalar>: Module {
     return scores(norm(x))
   }
 
-  private func scores(_ x: Tensor<Scalar>) -> Tensor<Scalar> { linear(x, weight: head?.weight ?? embedding.weight) }
+  private func scores(_ x: Tensor<Scalar>) -> Tensor<Scalar> { head?(x) ?? linear(x, weight: embedding.weight) }
 
   /// The mean of -log p(token | those before it) in nats.
   ///
@@ -147,4 +147,17 @@ public struct DecoderCache<Scalar: RealScalar>: Sendable {
 
   /// How many positions it holds.
   public var count: Int { layers.first?.count ?? 0 }
+}
+
+extension GPT: SequentialLinearGroups {
+  /// Of each block: queries, keys and values; attention's output; gate and up; down. Without the output projection.
+  public var linearGroups: [[String]] {
+    blocks.indices.flatMap { i in
+      let block = "model.layers.\(i)"
+      return [
+        ["q_proj", "k_proj", "v_proj"].map { "\(block).self_attn.\($0)" }, ["\(block).self_attn.o_proj"],
+        ["gate_proj", "up_proj"].map { "\(block).mlp.\($0)" }, ["\(block).mlp.down_proj"],
+      ]
+    }
+  }
 }

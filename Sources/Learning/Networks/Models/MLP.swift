@@ -40,3 +40,8 @@ public struct MLP<Scalar: RealScalar>: Layer {
     for i in layers.indices { visitor.module("\(2 * i)", &layers[i]) }
   }
 }
+
+extension MLP: SequentialLinearGroups {
+  /// Every layer has an input of its own.
+  public var linearGroups: [[String]] { layers.indices.map { ["\(2 * $0)"] } }
+}
