@@ -10,7 +10,7 @@ var quantizationWorks: [Work] {
 
 /// A weight of normal numbers rounded to two bits, and inputs that are strongly correlated.
 private func quantizedLayer(_ size: Int, _ inputs: Inputs) throws -> (
-  weight: Tensor<Double>, quantized: Tensor<Double>, statistics: InputStatistics
+  weight: Tensor<Double>, quantized: Tensor<Double>, statistics: ActivationMoments
 ) {
   let weight: Tensor<Double> = try normal([size, size], inputs)
   let quantized = try MXIntQuantizer(bits: 2).dequantized(weight)
@@ -19,7 +19,7 @@ private func quantizedLayer(_ size: Int, _ inputs: Inputs) throws -> (
   let tokens: Tensor<Float> = try normal([16 * size, size], inputs, seed: 3)
   let mix: Tensor<Float> = try normal([size, size], inputs, seed: 4)
   let decay = 1 / (Tensor<Float>(Tensor<Int>(0..<size)) / 16 + 1)
-  var statistics = InputStatistics(inputs: size)
+  var statistics = ActivationMoments(width: size)
   try statistics.add((tokens * decay).matmul(mix) / 32)
   try writeNPY(statistics.secondMoment, to: "\(inputs.folder)/second-moment-\(size).npy")
   return (weight, quantized, statistics)

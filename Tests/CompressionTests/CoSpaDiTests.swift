@@ -109,7 +109,7 @@ import Testing
     let weight: Tensor<Double> = generator.tensor([50, 20])
     let x: Tensor<Double> = generator.tensor([6, 20])
     let moment = x.multipliedByOwnTranspose(transposing: true)
-    let found = try CoSpaDi(keep: 0.5, sweeps: 5, damping: 0).compress(weight, secondMoment: moment)
+    let found = try CoSpaDi(keep: 0.5, ratio: 1, sweeps: 5, damping: 0).compress(weight, secondMoment: moment)
     #expect(found.report.damping > 0 && found.report.damping < 1e-6)
     #expect(found.weight.dense().isFinite)
     #expect(try CoSpaDi(keep: 0.5, sweeps: 5).compress(weight, secondMoment: moment).report.damping == 1e-6)

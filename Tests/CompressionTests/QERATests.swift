@@ -11,9 +11,9 @@ private func inputs(_ tokens: Int, _ width: Int, _ generator: inout TestGenerato
   return (generator.tensor([tokens, width]) as Tensor<Double>).matmul(mix) * Tensor((1...width).map { 1 / Double($0) })
 }
 
-private func statistics(_ batches: [Tensor<Double>]) throws -> InputStatistics {
-  var statistics = InputStatistics(inputs: batches[0].columns)
-  for batch in batches { try statistics.add(batch) }
+private func statistics(_ batches: [Tensor<Double>]) throws -> ActivationMoments {
+  var statistics = ActivationMoments(width: batches[0].columns)
+  for batch in batches { try statistics.add(Tensor<Float>(batch)) }
   return statistics
 }
 
@@ -99,7 +99,7 @@ private let routes: [QERA.Route] = [.gram, .root, .cholesky]
     func term(
       _ scaling: ReconstructionScaling, rank: Int, _ moment: Tensor<Double>
     ) throws -> Tensor<Double> {
-      let activations = try InputStatistics(secondMoment: moment, largestMeanMagnitudes: moment.diagonal.sqrt())
+      let activations = try ActivationMoments(secondMoment: moment)
       return try QERA(rank: rank, scaling: scaling).correction(
         of: weight, quantizedTo: quantized, activations: activations
       ).factors.reconstructed()
@@ -182,69 +182,62 @@ private let routes: [QERA.Route] = [.gram, .root, .cholesky]
     let corrected = try QERA(rank: 3).correct(weight, quantizedBy: .nf4, activations: activations)
     let x: Tensor<Double> = generator.tensor([2, 5, 9])
     let bias: Tensor<Double> = generator.tensor([6])
-    let layer = corrected.layer(bias: bias)
+    let layer = Linear(form: corrected.form, bias: bias)
     let wanted = x.matmul(corrected.reconstructed(), transposingB: true)
     #expect(distance(layer(x), wanted + bias) < 1e-12)
     #expect(distance(corrected(x), wanted) < 1e-12)
-    #expect(layer.parameters.names == ["left", "right", "bias"])
+    #expect(layer.parameters.names == ["weight.left", "weight.right", "bias"])
     let (_, gradient) = layer.valueAndGradient { $0(x).sumOfSquares() }
+    let index = try #require(gradient.names.firstIndex(of: "weight.right"))
+    let factors = corrected.correction.factors
     let step = 1e-6
-    var moved = layer
-    moved.right[at: 1, 2] += step
+    var right = factors.right
+    right[at: 1, 2] += step
+    let moved = Linear(
+      form: .corrected(
+        base: Tensor<Double>(corrected.quantized.dequantized), left: factors.left, right: right), bias: bias)
     let slope = (moved(x).sumOfSquares().scalar - layer(x).sumOfSquares().scalar) / step
-    let index = try #require(gradient.names.firstIndex(of: "right"))
     #expect(abs(gradient.tensors[index][at: 1, 2] - slope) < 1e-4 * (1 + abs(slope)))
     let nominal = Double(corrected.quantized.storedBits + 3 * 15 * 16) / 54
     #expect(abs(corrected.bitsPerWeight() - nominal) < 1e-12)
   }
 
-  @Test func statisticsAddUp() throws {
+  @Test func momentsOfASecondMoment() throws {
     var generator = TestGenerator(seed: 4)
-    let x: Tensor<Float> = generator.tensor([3, 40, 5])
-    var whole = InputStatistics(inputs: 5)
-    try whole.add(x)
-    var parts = InputStatistics(inputs: 5)
-    try parts.add(x[0])
-    var others = InputStatistics(inputs: 5)
-    try others.add(x[1])
-    try others.add(x[2])
-    parts.merge(others)
-    #expect(whole.tokenCount == 120 && parts.tokenCount == 120)
-    #expect(distance(whole.secondMoment, parts.secondMoment) < 1e-14)
-    let means = (0..<3).map { Tensor<Double>(x[$0]).absolute().mean(axis: 0) }
-    let largest = means[0].maximum(means[1]).maximum(means[2])
-    #expect(distance(try #require(parts.largestMeanMagnitudes), largest) < 1e-14)
+    let x: Tensor<Float> = generator.tensor([40, 5])
+    let seen = try statistics([Tensor<Double>(x)])
     let change: Tensor<Double> = generator.tensor([4, 5])
-    let outputs = Tensor<Double>(x).reshaped([120, 5]).matmul(change, transposingB: true)
-    #expect(abs(whole.meanSquaredOutput(of: change) - outputs.sumOfSquares().scalar / 120) < 1e-10)
+    let outputs = Tensor<Double>(x).matmul(change, transposingB: true)
+    #expect(abs(seen.meanSquaredOutput(of: change) - outputs.sumOfSquares().scalar / 40) < 1e-10)
+    let made = try ActivationMoments(secondMoment: seen.secondMoment, tokens: 40)
+    #expect(distance(made.gram, seen.gram) < 1e-12)
+    #expect(abs(made.meanSquaredOutput(of: change) - seen.meanSquaredOutput(of: change)) < 1e-12)
   }
 
   @Test func badInput() throws {
     let weight = Tensor<Double>.ones([3, 4])
-    let good = try InputStatistics(secondMoment: .identity(4))
+    let good = try ActivationMoments(secondMoment: .identity(4))
     for rank in [0, -1, 4] {
       #expect(throws: InvalidArgument.self) {
         try QERA(rank: rank).correct(weight, quantizedBy: .nf4, activations: good)
       }
     }
-    func refuses(_ weight: Tensor<Double>, _ activations: InputStatistics, _ method: QERA = QERA(rank: 1)) {
+    func refuses(_ weight: Tensor<Double>, _ activations: ActivationMoments, _ method: QERA = QERA(rank: 1)) {
       #expect(throws: InvalidArgument.self) { try method.correct(weight, quantizedBy: .nf4, activations: activations) }
     }
     refuses(Tensor([[1, .nan, 0, 0]]), good)
-    refuses(weight, try InputStatistics(secondMoment: .identity(3)))
-    refuses(weight, InputStatistics(inputs: 4))
-    refuses(weight, good, QERA(rank: 1, scaling: .lqer))
+    refuses(weight, try ActivationMoments(secondMoment: .identity(3)))
+    refuses(weight, ActivationMoments(width: 4))
     refuses(weight, good, QERA(rank: 1, alternations: 0))
-    refuses(weight, try InputStatistics(secondMoment: Tensor(diagonal: Tensor([1, 1, 1, -0.1]))))
     let indefinite = Tensor<Double>([[1, 2, 0, 0], [2, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    refuses(weight, try InputStatistics(secondMoment: indefinite))
-    #expect(throws: InvalidArgument.self) { try InputStatistics(secondMoment: .ones([2, 3])) }
-    #expect(throws: InvalidArgument.self) { try InputStatistics(secondMoment: Tensor([[.nan]])) }
+    refuses(weight, try ActivationMoments(secondMoment: indefinite))
+    #expect(throws: InvalidArgument.self) { try ActivationMoments(secondMoment: .ones([2, 3])) }
+    #expect(throws: InvalidArgument.self) { try ActivationMoments(secondMoment: Tensor([[.nan]])) }
     #expect(throws: InvalidArgument.self) {
       try QERA(rank: 1).correction(of: weight, quantizedTo: .ones([3, 3]), activations: good)
     }
-    var statistics = InputStatistics(inputs: 4)
-    #expect(throws: InvalidArgument.self) { try statistics.add(Tensor<Double>.ones([2, 3])) }
-    #expect(throws: InvalidArgument.self) { try statistics.add(Tensor<Double>([[1, 2, .infinity, 0]])) }
+    #expect(throws: InvalidArgument.self) {
+      try ActivationMoments(secondMoment: Tensor(diagonal: Tensor([1, -0.1])))
+    }
   }
 }

@@ -91,7 +91,7 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
     #expect(codes.matrix.starts.scalars[0...1].elementsEqual([0, 0]), "a signal of zeros has no code")
     #expect(codes.matrix.starts[at: 2] == 1)
     #expect(abs(codes.matrix.dense[at: 1, 7] - 2.5) < 1e-12)
-    #expect(codes.squaredErrors.largestMagnitude < 1e-20)
+    #expect(codes.squaredErrors.largestMagnitude < 1e-13)
     // A tolerance stops earlier; equal atoms are passed over; of equal correlations the first is taken.
     let noisy: Tensor<Double> = generator.tensor([9, 12])
     let within = try OrthogonalMatchingPursuit(sparsity: 12, tolerance: 0.5).encode(noisy, over: dictionary)
@@ -142,7 +142,7 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
           initialization: initialization, seed: seed)
         let learned = try method.fit(signals)
         #expect(learned.dictionary.shape == [k, d] && learned.codes.shape == [n, k])
-        #expect(learned.errors.count == 9)
+        #expect(learned.errors.count == 9 || learned.errors.last ?? 1 < 1e-12)
         #expect(zip(learned.errors, learned.errors.dropFirst()).allSatisfy { $1 <= $0 * (1 + 1e-12) }, "seed \(seed)")
         let rest = (signals - learned.reconstructed()).frobeniusNorm() / signals.frobeniusNorm()
         #expect(abs(rest - (learned.errors.last ?? 0)) < 1e-9, "residuals are kept up to date; seed \(seed)")
@@ -203,7 +203,7 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
   }
 
   /// The protocol of Aharon et al., section V-A: a dictionary of 50 atoms of 20 numbers is found again.
-  @Test(arguments: 0..<2)
+  @Test(arguments: 0..<4)
   func plantedDictionaryIsRecovered(seed: UInt64) throws {
     var generator = TestGenerator(seed: seed)
     var random = RandomStream(seed: seed)
@@ -215,7 +215,12 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
       }
     }
     let signals = codes.matmul(truth)
-    let learned = try KSVD(atoms: 50, sparsity: 3, sweeps: 80, tolerance: 0, seed: seed).fit(signals)
+    var method = KSVD(atoms: 50, sparsity: 3, sweeps: 80, tolerance: 0, seed: seed)
+    method.restarts = true
+    let learned = try method.fit(signals)
+    #expect(zip(learned.errors, learned.errors.dropFirst()).allSatisfy { $1 <= $0 * (1 + 1e-12) })
+    let rest = (signals - learned.reconstructed()).frobeniusNorm() / signals.frobeniusNorm()
+    #expect(abs(rest - (learned.errors.last ?? 0)) < 1e-9)
     let agreement = truth.matmul(learned.dictionary, transposingB: true).absolute().maximum(axis: 1)
     let found = agreement.scalars.count { $0 > 0.99 }
     #expect(found >= 45, "\(found) of 50 atoms; seed \(seed)")

@@ -39,6 +39,10 @@ public struct KSVD: Sendable, Hashable {
   public var initialization = Initialization.signals
   /// Whether the dictionary is at last fitted to all codes at once.
   public var polishes = true
+  /// Whether, when the error falls by less than a percent in a sweep, atoms that are nearly parallel to another, or else
+  /// the one that contributes least, start again from the worst residual: taken back when the error is no smaller two
+  /// sweeps later. Finds more of a hidden dictionary, at up to twice the sweeps.
+  public var restarts = false
   /// Whether the atoms are gone through in another order in every sweep.
   public var shufflesAtoms = false
   /// Of the initial atoms and the order.
@@ -75,19 +79,27 @@ public struct KSVD: Sendable, Hashable {
     var convergence = Convergence(tolerance: tolerance, iterationLimit: sweeps)
     func relative(_ square: Double) -> Double { (square / Double(total)).squareRoot() }
     var errors: [Double] = []
+    var trial: RestartTrial<Scalar>?
     var isWanted = sweeps > 0
     while isWanted {
       try progress.report(errors.count, of: sweeps)
       state.encode()
       let order = shufflesAtoms ? random.permutation(atoms).scalars : Array(0..<atoms)
       try state.updateAtoms(order: order)
-      let error = relative(state.squaredError)
+      var error = relative(state.squaredError)
       let before = errors.last ?? .infinity
+      if trial?.isOver(&state, error: &error) == true { trial = nil }
       errors.append(error)
       // An error that is rounding alone has nothing left to lose.
       let isExact = error < 64 * Double(Scalar.ulpOfOne)
-      isWanted = convergence.continues(residual: isExact ? 0 : before.isFinite ? (before - error) / before : 1)
+      let decrease = isExact ? 0 : before.isFinite ? (before - error) / before : 1
+      isWanted = convergence.continues(residual: trial == nil ? decrease : 1)
+      if restarts, isWanted, trial == nil, decrease < 0.01, errors.count + RestartTrial<Scalar>.length < sweeps {
+        trial = RestartTrial(of: state, error: error)
+        state.restartAtoms()
+      }
     }
+    if let trial { (state, _) = trial.better(than: state, error: relative(state.squaredError)) }
     state.encode()
     if polishes { try state.polish() }
     errors.append(relative(state.squaredError))

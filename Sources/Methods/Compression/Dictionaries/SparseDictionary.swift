@@ -1,4 +1,5 @@
 public import LinearAlgebra
+public import Networks
 public import Tensors
 
 /// A weight as sparse codes over a dictionary: W = C D, each row of C with a few entries.
@@ -37,6 +38,9 @@ public struct SparseDictionary<Scalar: LinearScalar>: Sendable {
     let inner = dictionary.matmul(flat, transposingB: true)
     return codes.matmul(inner).transposed.dense.reshaped(x.shape.dropLast() + [outputs])
   }
+
+  /// The same as a linear layer keeps it.
+  public var form: LinearForm<Scalar> { .dictionary(codes: SparseCodes(codes), atoms: dictionary) }
 
   /// The same weight without atoms that no code uses.
   public func removingUnusedAtoms() -> SparseDictionary {

@@ -48,42 +48,13 @@ public struct CorrectedWeight<Scalar: LinearScalar>: Sendable {
     Double(quantized.storedBits + correction.factors.parameterCount * factorBits) / Double(max(1, quantized.count))
   }
 
-  /// The same as a layer whose factors can be trained.
-  public func layer(bias: Tensor<Scalar>? = nil) -> QuantizedLowRankLinear<Scalar> {
-    QuantizedLowRankLinear(quantized, correction: correction.factors, bias: bias)
-  }
-}
-
-/// x (W̃ + L R)ᵀ + b: a linear layer on quantized weights that stay as they are, with low-rank factors that learn.
-public struct QuantizedLowRankLinear<Scalar: LinearScalar>: Layer {
-  public let quantized: QuantizedMatrix
-  /// W̃, shape [outputs, inputs]: a buffer, not a parameter.
-  public private(set) var weight: Tensor<Scalar>
-  /// L, shape [outputs, k].
-  public var left: Tensor<Scalar>
-  /// R, shape [k, inputs].
-  public var right: Tensor<Scalar>
-  /// Shape [outputs].
-  public var bias: Tensor<Scalar>?
-
-  public init(_ quantized: QuantizedMatrix, correction: FactoredMatrix<Scalar>, bias: Tensor<Scalar>? = nil) {
-    precondition(
-      [correction.rows, correction.columns] == quantized.shape,
-      "factors of a [\(correction.rows), \(correction.columns)] matrix beside weights of shape \(quantized.shape)")
-    self.quantized = quantized
-    weight = Tensor<Scalar>(quantized.dequantized)
-    (left, right, self.bias) = (correction.left, correction.right, bias)
-  }
-
-  public func callAsFunction(_ x: Tensor<Scalar>, in pass: ForwardPass = .inference) -> Tensor<Scalar> {
-    let low = linear(x, weight: right)
-    return linear(x, weight: weight.withoutDerivative, bias: bias) + linear(low, weight: left)
-  }
-
-  public mutating func visit(_ visitor: Visitor<Scalar>) {
-    visitor.buffer("weight", &weight)
-    visitor.parameter("left", &left)
-    visitor.parameter("right", &right)
-    visitor.parameter("bias", &bias)
+  /// The same as a linear layer keeps it: the rounded weight stays as it is when the layer is trained, the factors learn.
+  ///
+  /// ```swift
+  /// layer.form = corrected.form
+  /// ```
+  public var form: LinearForm<Scalar> {
+    .corrected(
+      base: Tensor<Scalar>(quantized.dequantized), left: correction.factors.left, right: correction.factors.right)
   }
 }

@@ -16,13 +16,9 @@ struct ErrorMetric {
   /// Eigenvalues below this share of the largest count as it.
   static let floor = 1e-10
 
-  init(_ activations: InputStatistics, _ scaling: ReconstructionScaling) throws {
+  init(_ activations: ActivationMoments, _ scaling: ReconstructionScaling) throws {
     let moment = activations.secondMoment
     let variances = moment.diagonal
-    guard variances.minimum().scalar >= 0 else {
-      throw InvalidArgument(
-        "secondMoment", found: "\(variances.minimum().scalar) on the diagonal", wanted: "mean squares, none negative")
-    }
     func scales(_ values: Tensor<Double>) -> Tensor<Double> {
       values.maximum(values.maximum().scalar * Self.floor.squareRoot())
     }
@@ -32,7 +28,7 @@ struct ErrorMetric {
       (matrix, conditionNumber) = (.diagonal(scales(variances.sqrt())), spread(variances))
     case .lqer:
       // The common factor 1 / sqrt(min · max) of the paper changes no singular vector.
-      let magnitudes = activations.largestMeanMagnitudes ?? variances.sqrt()
+      let magnitudes = activations.largestMeans
       (matrix, conditionNumber) = (.diagonal(scales(magnitudes)), spread(magnitudes.squared()))
     case .exact:
       matrix = .full(moment)

@@ -22,9 +22,9 @@ public enum ReconstructionScaling: String, Sendable, Hashable, CaseIterable {
 /// none.) The other scalings put a diagonal matrix in place of F.
 ///
 /// ```swift
-/// var statistics = InputStatistics(inputs: weight.columns)
-/// try statistics.add(activations)
-/// let repaired = try QERA(rank: 32).correct(weight, quantizedBy: .nf4, activations: statistics)
+/// var moments = ActivationMoments(width: weight.columns)
+/// try moments.add(activations)
+/// let repaired = try QERA(rank: 32).correct(weight, quantizedBy: .nf4, activations: moments)
 /// let y = repaired(x)
 /// ```
 ///
@@ -64,11 +64,11 @@ public struct QERA: Sendable, Hashable {
 
   /// Quantizes `weight`, of shape [outputs, inputs], and corrects it.
   ///
-  /// - Throws: `InvalidArgument` for a weight that is no matrix of finite numbers, a rank outside 1...min(m, n), statistics
-  ///   of another width or of no token, without the magnitudes that LQER needs, or with an eigenvalue that is negative
-  ///   beyond rounding; and what the quantizer throws.
+  /// - Throws: `InvalidArgument` for a weight that is no matrix of finite numbers, a rank outside 1...min(m, n), moments
+  ///   of another width or of no token, or with an eigenvalue that is negative beyond rounding; and what the quantizer
+  ///   throws.
   public func correct<Scalar: LinearScalar>(
-    _ weight: Tensor<Scalar>, quantizedBy quantizer: some WeightQuantizer, activations: InputStatistics
+    _ weight: Tensor<Scalar>, quantizedBy quantizer: some WeightQuantizer, activations: ActivationMoments
   ) throws -> CorrectedWeight<Scalar> {
     try validate(weight, activations)
     let wanted = Tensor<Double>(weight)
@@ -92,7 +92,7 @@ public struct QERA: Sendable, Hashable {
   /// - Parameter quantized: the rounded weights, of the shape of `weight`.
   /// - Throws: as ``correct(_:quantizedBy:activations:)``.
   public func correction<Scalar: LinearScalar>(
-    of weight: Tensor<Scalar>, quantizedTo quantized: Tensor<Scalar>, activations: InputStatistics
+    of weight: Tensor<Scalar>, quantizedTo quantized: Tensor<Scalar>, activations: ActivationMoments
   ) throws -> ErrorCorrection<Scalar> {
     try validate(weight, activations)
     guard quantized.shape == weight.shape else {
@@ -104,7 +104,7 @@ public struct QERA: Sendable, Hashable {
   }
 
   private func correction(
-    of error: Tensor<Double>, _ metric: ErrorMetric, _ activations: InputStatistics
+    of error: Tensor<Double>, _ metric: ErrorMetric, _ activations: ActivationMoments
   ) throws -> ErrorCorrection<Double> {
     let (basis, missed) = try metric.leadingDirections(of: error, count: rank, by: route)
     let right = basis.matmul(error, transposingA: true)
@@ -119,7 +119,7 @@ public struct QERA: Sendable, Hashable {
       uncorrectedWeightError: error.frobeniusNorm(), conditionNumber: metric.conditionNumber)
   }
 
-  private func validate<Scalar: LinearScalar>(_ weight: Tensor<Scalar>, _ activations: InputStatistics) throws {
+  private func validate<Scalar: LinearScalar>(_ weight: Tensor<Scalar>, _ activations: ActivationMoments) throws {
     try weight.requireMatrix("weight")
     let limit = min(weight.rows, weight.columns)
     guard 1...limit ~= rank else {
@@ -128,16 +128,13 @@ public struct QERA: Sendable, Hashable {
     guard alternations >= 1 else {
       throw InvalidArgument("alternations", found: "\(alternations)", wanted: "at least 1")
     }
-    guard activations.inputs == weight.columns else {
+    guard activations.width == weight.columns else {
       throw InvalidArgument(
-        "activations", found: "statistics of \(activations.inputs) inputs",
+        "activations", found: "moments of \(activations.width) inputs",
         wanted: "\(weight.columns), as the weight has")
     }
-    guard activations.tokenCount > 0 else {
-      throw InvalidArgument("activations", found: "no token", wanted: "statistics of at least one")
-    }
-    if scaling == .lqer && activations.largestMeanMagnitudes == nil {
-      throw InvalidArgument("activations", found: "no mean magnitudes", wanted: "those that LQER scales by")
+    guard activations.tokens > 0 else {
+      throw InvalidArgument("activations", found: "no token", wanted: "moments of at least one")
     }
   }
 }
