@@ -515,8 +515,9 @@ WORKS = {
 }
 if torch is not None:
     import learning_peers
+    import quantization_peers
 
-    WORKS |= learning_peers.WORKS
+    WORKS |= learning_peers.WORKS | quantization_peers.WORKS
 
 
 def memory(field):
