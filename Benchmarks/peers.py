@@ -515,8 +515,9 @@ WORKS = {
 }
 if torch is not None:
     import learning_peers
+    import selection_peers
 
-    WORKS |= learning_peers.WORKS
+    WORKS |= learning_peers.WORKS | selection_peers.WORKS
 
 
 def memory(field):
