@@ -85,7 +85,9 @@ let package = Package(
         "Tensors", "LinearAlgebra", "SpecialFunctions", "Convolutions", "Networks", "Optimizers", "FileFormats",
         "CVectorKernels",
       ]),
-    module("Methods", "DataSelection", ["Tensors", "LinearAlgebra", "Networks", "Optimizers", "Datasets"]),
+    module(
+      "Methods", "DataSelection",
+      ["Tensors", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers", "Datasets"]),
     module("Methods", "Sketching", ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "CVectorKernels"]),
     module("Methods", "Recovery", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
     module("Methods", "Imaging", ["Tensors", "LinearAlgebra", "Networks", "Optimizers"]),

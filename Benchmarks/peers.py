@@ -516,8 +516,10 @@ WORKS = {
 if torch is not None:
     import learning_peers
     import quantization_peers
+    import selection_peers
 
-    WORKS |= learning_peers.WORKS | quantization_peers.WORKS
+    for module in [learning_peers, quantization_peers, selection_peers]:
+        WORKS |= module.WORKS
 
 
 def memory(field):

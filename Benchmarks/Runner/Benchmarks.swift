@@ -24,7 +24,16 @@ struct Benchmarks {
     defer { peers?.end() }
 
     let machine = measureMachine()
-    var works = coreWorks + algebraWorks + fourierWorks + sparseWorks + methodWorks + quantizationWorks + learningWorks
+    var works = [
+      coreWorks,
+      algebraWorks,
+      fourierWorks,
+      sparseWorks,
+      methodWorks,
+      quantizationWorks,
+      selectionWorks,
+      learningWorks,
+    ].flatMap(\.self)
     if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }
     if let filter { works = works.filter { $0.name.contains(filter) } }
     var measurement = Measurement()

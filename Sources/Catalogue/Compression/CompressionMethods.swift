@@ -2,5 +2,10 @@ public import CatalogueCore
 
 /// The methods of the module Compression that work.
 public let compressionMethods: [any CataloguedMethod] = [
-  WeLoreMethod(), ConcatSVD(), QERAMethod(), CoSpaDiMethod(),
+  WeLoreMethod(),
+  ConcatSVD(),
+  QERAMethod(),
+  CoSpaDiMethod(),
+  RandomPruningMethod(),
+  RandomSearchSparseMethod(),
 ]

@@ -1,4 +1,4 @@
 public import CatalogueCore
 
 /// The methods of the module Diagnostics that work.
-public let diagnosticsMethods: [any CataloguedMethod] = [Weibull()]
+public let diagnosticsMethods: [any CataloguedMethod] = [IntrinsicDimensionMethod(), Weibull()]

@@ -43,3 +43,17 @@ public func parallelRanges(_ count: Int, grain: Int, _ body: (Range<Int>) -> Voi
     body(piece * length..<min((piece + 1) * length, count))
   }
 }
+
+/// `body` of every number below `count`, on several threads, in order.
+///
+/// - Throws: the error of the first number whose body throws; all bodies run even so.
+public func parallelMap<Value>(_ count: Int, _ body: (Int) throws -> Value) throws -> [Value] {
+  let results = UnsafeMutablePointer<Result<Value, any Error>?>.allocate(capacity: max(count, 1))
+  results.initialize(repeating: nil, count: count)
+  defer {
+    results.deinitialize(count: count)
+    results.deallocate()
+  }
+  parallelTasks(count) { i in results[i] = Result { try body(i) } }
+  return try (0..<count).compactMap { try results[$0]?.get() }
+}

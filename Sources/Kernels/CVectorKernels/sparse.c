@@ -78,7 +78,7 @@ static void sort_indices(int32_t *a, size_t count) {
     static const apus_sparse_kernels table = {                                                                        \
         times_vector_##S, times_dense_##S,    transposed_times_vector_##S, transpose_##S,           distribute_##S,   \
         sum_duplicates_##S, add_##S,          product_##S,                 solve_triangle_##S,      sweep_##S,        \
-        incomplete_cholesky_##S, incomplete_lu_##S, walsh_hadamard_##S,                                               \
+        incomplete_cholesky_##S, incomplete_lu_##S, walsh_hadamard_##S, sampled_product_##S,                          \
     };                                                                                                                \
     return &table;                                                                                                    \
   }

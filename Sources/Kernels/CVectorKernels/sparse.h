@@ -82,6 +82,30 @@ static APUS_CLONES void S(times_dense)(const apus_csr *a, size_t first, size_t l
 #endif
 }
 
+// Inner products of rows of two dense operands at the places of a matrix.
+static APUS_CLONES void S(sampled_product)(const apus_csr *a, size_t first, size_t last, const void *left,
+                                           const void *right, size_t width, void *result) {
+  const int32_t *starts = a->starts, *indices = a->indices;
+  T *values = result;
+  for (size_t i = first; i < last; i++) {
+    const T *x = (const T *)left + i * width;
+    for (int32_t k = starts[i]; k < starts[i + 1]; k++) {
+      const T *y = (const T *)right + (size_t)indices[k] * width;
+      S(line) sum0 = {0}, sum1 = {0};
+      size_t j = 0;
+      for (; j + 2 * LANES <= width; j += 2 * LANES) {
+        sum0 += *(const S(lanes) *)(x + j) * *(const S(lanes) *)(y + j);
+        sum1 += *(const S(lanes) *)(x + j + LANES) * *(const S(lanes) *)(y + j + LANES);
+      }
+      sum0 += sum1;
+      T sum = 0;
+      for (size_t l = 0; l < LANES; l++) sum += sum0[l];
+      for (; j < width; j++) sum += x[j] * y[j];
+      values[k] = sum;
+    }
+  }
+}
+
 static APUS_CLONES void S(transposed_times_vector)(const apus_csr *a, size_t first, size_t last, const void *operand,
                                                    void *result, size_t offset) {
   const int32_t *starts = a->starts, *indices = a->indices;

@@ -66,15 +66,3 @@ func truncationError(_ energies: [Double], rank: Int) -> Double {
   let total = energies.prefix(rank).reversed().reduce(tail, +)
   return relativeError(captured: total - tail, total: total)
 }
-
-/// `body` of every number below `count`, on several threads, in order.
-func parallelMap<Value>(_ count: Int, _ body: (Int) throws -> Value) throws -> [Value] {
-  let results = UnsafeMutablePointer<Result<Value, any Error>?>.allocate(capacity: max(count, 1))
-  results.initialize(repeating: nil, count: count)
-  defer {
-    results.deinitialize(count: count)
-    results.deallocate()
-  }
-  parallelTasks(count) { i in results[i] = Result { try body(i) } }
-  return try (0..<count).compactMap { try results[$0]?.get() }
-}

@@ -1,3 +1,4 @@
+import SpecialFunctions
 import Tensors
 
 /// One training run, as the scale law sees it.

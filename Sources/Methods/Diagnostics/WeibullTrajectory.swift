@@ -1,3 +1,4 @@
+import SpecialFunctions
 import Tensors
 
 /// Shape and scale of one matrix over the checkpoints of its training.

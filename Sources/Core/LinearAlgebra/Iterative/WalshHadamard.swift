@@ -24,6 +24,21 @@ extension Tensor where Scalar: LinearScalar {
     let kernels = sparseKernels(Scalar.self)
     result.withUnsafeMutableBuffer { buffer in
       let start = buffer.baseAddress!
+      if width == 1 && length >= 1 << 16 {
+        // H of a product of extents is the product of their H: along rows, then across them.
+        let columns = 1 << (length.trailingZeroBitCount / 2)
+        let rows = length / columns
+        for block in 0..<outer {
+          let matrix = start + block * length
+          parallelRanges(rows, grain: 16) { range in
+            for row in range { kernels.walsh_hadamard(matrix + row * columns, columns, 1, 1) }
+          }
+          parallelRanges(columns, grain: 16) { range in
+            kernels.walsh_hadamard(matrix + range.lowerBound, rows, range.count, columns)
+          }
+        }
+        return
+      }
       if width == 1 {
         return parallelRanges(outer, grain: Swift.max(1, (1 << 14) / length)) { rows in
           for row in rows { kernels.walsh_hadamard(start + row * length, length, 1, 1) }

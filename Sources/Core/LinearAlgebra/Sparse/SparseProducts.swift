@@ -103,6 +103,35 @@ extension SparseMatrix {
     }
   }
 
+  /// The entries of left · rightᵀ at this matrix's places, in the order of storage; shape [entries].
+  ///
+  /// The gradient of (A x)ᵀ g with respect to the entries of A is that of `left` g and `right` x.
+  /// - Parameters: left, shape [rows, p]; right, shape [columns, p].
+  /// - Complexity: 2 entries p operations; the full product is not formed.
+  public func sampledProduct(_ left: Tensor<Scalar>, _ right: Tensor<Scalar>) -> Tensor<Scalar> {
+    precondition(
+      left.rank == 2 && right.rank == 2 && left.shape == [rows, right.columns] && right.rows == columns,
+      "sampledProduct: shapes \(left.shape) and \(right.shape) do not fit \(shape)")
+    left.requireConstant()
+    right.requireConstant()
+    let (major, minor) = layout == .rows ? (left, right) : (right, left)
+    return Tensor(uninitializedShape: [entryCount]) { result in
+      guard let result = result.baseAddress else { return }
+      major.withUnsafeBuffer { major in
+        minor.withUnsafeBuffer { minor in
+          guard let major = major.baseAddress, let minor = minor.baseAddress else {
+            return result.update(repeating: 0, count: entryCount)
+          }
+          withKernels { kernels, view in
+            parallelMajors(work: max(1, left.columns / 4)) {
+              kernels.sampled_product(view, $0.lowerBound, $0.upperBound, major, minor, left.columns, result)
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// A B of two sparse matrices, in the layout of A; sums that cancel stay as zero entries.
   ///
   /// - Throws: `InvalidArgument` when the product has 2³¹ entries or more. Traps when shapes do not fit.

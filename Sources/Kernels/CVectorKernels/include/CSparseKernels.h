@@ -60,6 +60,10 @@ typedef struct {
   /// Multiplies x, of `length` (a power of two) rows of `width` elements that lie `stride` apart, by the matrix with
   /// entries (-1)^(number of common binary ones of row and column).
   void (*walsh_hadamard)(void *x, size_t length, size_t width, size_t stride);
+  /// values[k] = row i of `left` times row j of `right`, of `width` elements each, for the entries k = (i, j) of A's rows
+  /// first ..< last; A's own values are not read.
+  void (*sampled_product)(const apus_csr *a, size_t first, size_t last, const void *left, const void *right,
+                          size_t width, void *values);
 } apus_sparse_kernels;
 
 const apus_sparse_kernels *apus_sparse_f32(void);
