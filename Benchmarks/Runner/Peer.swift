@@ -12,7 +12,6 @@ final class PeerProcess {
   struct Reply: Decodable {
     var peers: [String]?
     var seconds: Double?
-    var peakBytes: Int?
     var versions: [String: String]?
     var error: String?
   }
@@ -22,10 +21,16 @@ final class PeerProcess {
     process.arguments = [script, folder, "\(threads)"]
     process.standardInput = input
     process.standardOutput = output
-    var environment = ProcessInfo.processInfo.environment
-    for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] { environment[name] = "\(threads)" }
-    process.environment = environment
+    process.environment = Self.environment(threads: threads)
     try process.run()
+  }
+
+  /// This process's, with so many threads for everybody.
+  static func environment(threads: Int) -> [String: String] {
+    var environment = ProcessInfo.processInfo.environment
+    let names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "APUS_NUM_THREADS"]
+    for name in names { environment[name] = "\(threads)" }
+    return environment
   }
 
   func ask(_ words: [String]) throws -> Reply {

@@ -65,7 +65,7 @@ struct BFloat16Tests {
     // much a step where a singular value is small.
     let difference = (isTall ? found.transposed.copied() : found) - expected
     let relative = difference.frobeniusNorm() / expected.frobeniusNorm()
-    #expect(relative < 5e-3, "\(relative)")
+    #expect(relative < 1e-2, "\(relative)")
     // What PyTorch promises of its own: singular values of about 0.5...1.5. A square matrix has some too small for five
     // steps.
     let values = try found.singularValues().scalars
