@@ -6,7 +6,18 @@ import Tensors
 
 @main
 struct Benchmarks {
-  static func main() throws {
+  static func main() {
+    // A peer that ends is an error of its row.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      try run()
+    } catch {
+      print("apus-benchmarks: \(error)")
+      exit(1)
+    }
+  }
+
+  private static func run() throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     func option(_ name: String) -> String? {
       guard let at = arguments.firstIndex(of: name), at + 1 < arguments.count else { return nil }

@@ -9,9 +9,7 @@ import Tensors
 /// products and convolutions: on the way back twice those of the way forward, but for the layer that reads the data.
 var learningWorks: [Work] {
   [trainMLP, trainSmallMLP, trainGPT, trainLeNet, trainResNet, trainUNet, curvature, perExample, muonStep].map { work in
-    var work = work
-    work.comparesMemory = true
-    return work
+    work.comparingMemory
   }
 }
 
@@ -195,5 +193,5 @@ func encoderWork(_ path: String) -> Work {
     let tokens = try integers([32, 32], below: 20_000, inputs)
     let mask = Tensor<Bool>(repeating: true, shape: tokens.shape)
     return { keep(meanPooled(embedder.model(tokens, mask: mask), mask: mask)) }
-  }
+  }.comparingMemory
 }

@@ -36,17 +36,19 @@ struct MemoryUse: Codable {
   static func read(from program: String, _ arguments: [String], threads: Int) throws -> MemoryUse {
     let process = Process()
     let output = Pipe()
-    let errors = Pipe()
+    // A file, so that nobody has to read it while the process writes.
+    let complaints = ".bench/complaints.txt"
+    FileManager.default.createFile(atPath: complaints, contents: nil)
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     process.environment = PeerProcess.environment(threads: threads)
     process.standardOutput = output
-    process.standardError = errors
+    process.standardError = FileHandle(forWritingAtPath: complaints)
     try process.run()
     let text = output.fileHandleForReading.readDataToEndOfFile()
-    let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationStatus == 0, let use = try? JSONDecoder().decode(MemoryUse.self, from: text) else {
+      let complaint = (try? String(contentsOfFile: complaints, encoding: .utf8)) ?? ""
       throw PeerError(message: complaint.split(separator: "\n").last.map(String.init) ?? "no answer")
     }
     return use

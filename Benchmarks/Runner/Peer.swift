@@ -36,7 +36,11 @@ final class PeerProcess {
   func ask(_ words: [String]) throws -> Reply {
     kill(process.processIdentifier, SIGCONT)
     defer { kill(process.processIdentifier, SIGSTOP) }
-    try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(words) + Data("\n".utf8))
+    do {
+      try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(words) + Data("\n".utf8))
+    } catch {
+      throw PeerError(message: "the peers' process has ended")
+    }
     while true {
       if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
         let line = buffer[..<end]

@@ -56,8 +56,8 @@ struct Results {
       A round of ours and a round of each peer alternate, and take turns to go first. The peers' process is stopped while
       ours runs, and our threads sleep while it runs; each round starts with 20 ms of untimed repetitions, in which the
       system spreads the threads over the processors again, and then repeats short work for 5 ms. Floors are the least
-      flops at the measured rate of a matrix product, or the least bytes at that of a copy; work whose data stay in the
-      caches can be below the latter.
+      flops (of convolutions, direct ones) at the measured rate of a matrix product, or the least bytes at that of a copy;
+      work whose data stay in the caches can be below the latter.
 
       * Processor: \(Self.processor)
       * Peers: \(peers)

@@ -11,7 +11,7 @@ struct Work {
   /// What must be done at least.
   let floor: Floor?
   /// Whether memory is compared as well: of ten executions in a fresh process.
-  var comparesMemory = false
+  private(set) var comparesMemory = false
   /// Lays out the input, writes what the peers read, and returns what is timed.
   let prepare: (Inputs) throws -> () throws -> Void
 
@@ -23,6 +23,13 @@ struct Work {
     self.bound = bound
     self.floor = floor
     self.prepare = prepare
+  }
+
+  /// The same with a row for memory.
+  var comparingMemory: Work {
+    var work = self
+    work.comparesMemory = true
+    return work
   }
 }
 
