@@ -8,7 +8,10 @@ import Tensors
 /// Training steps are forward, backward and the optimizer's update. Floors count the multiplications and additions of
 /// products and convolutions: on the way back twice those of the way forward, but for the layer that reads the data.
 var learningWorks: [Work] {
-  [trainMLP, trainSmallMLP, trainGPT, trainLeNet, trainResNet, trainUNet, curvature, perExample, muonStep].map { work in
+  [
+    trainMLP, trainSmallMLP, trainGPT, trainLeNet, trainResNet, trainUNet, curvature, perExample, muonStep(256),
+    muonStep(1_024),
+  ].map { work in
     work.comparingMemory
   }
 }
@@ -170,12 +173,12 @@ private var perExample: Work {
   }
 }
 
-private var muonStep: Work {
+private func muonStep(_ n: Int) -> Work {
   // Five steps of two symmetric products and a general one.
-  let flops = 5 * 4.0 * 1_024 * 1_024 * 1_024
-  return Work("muon 1024", bound: 1, floor: .flopsBFloat16(flops)) { inputs in
-    var weights: [Tensor<Float>] = [try normal([1_024, 1_024], inputs)]
-    let gradients: [Tensor<Float>] = [try normal([1_024, 1_024], inputs, seed: 2)]
+  let flops = 5 * 4 * Double(n * n * n)
+  return Work("muon \(n)", bound: 1, floor: .flopsBFloat16(flops)) { inputs in
+    var weights: [Tensor<Float>] = [try normal([n, n], inputs)]
+    let gradients: [Tensor<Float>] = [try normal([n, n], inputs, seed: 2)]
     var optimizer = Muon<Float>()
     return { optimizer.update(tensors: &weights, along: gradients) }
   }

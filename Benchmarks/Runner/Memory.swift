@@ -38,7 +38,7 @@ struct MemoryUse: Codable {
     let output = Pipe()
     // A file, so that nobody has to read it while the process writes.
     let complaints = ".bench/complaints.txt"
-    FileManager.default.createFile(atPath: complaints, contents: nil)
+    _ = FileManager.default.createFile(atPath: complaints, contents: nil)
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     process.environment = PeerProcess.environment(threads: threads)

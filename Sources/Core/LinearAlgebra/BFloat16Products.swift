@@ -94,9 +94,11 @@ private struct SharedPointer: @unchecked Sendable {
 
 /// Products by pieces that depend on the shapes alone; each element is one sum, whichever thread takes the piece.
 struct BFloat16Products {
-  /// Rows in a piece, and the extents of the tiles of a symmetric result.
-  private static let block = 128
+  /// The least extent at which rounding the operands pays.
+  private static let least = 128
 
+  /// Rows in a piece, and the extents of the tiles of a symmetric result: enough pieces for two threads and more.
+  private let block: Int
   private let columns: Int, inner: Int
   private let transposingB: Bool
 
@@ -105,8 +107,9 @@ struct BFloat16Products {
 
   /// For products of shape [rows, columns]; nil where f32 is the faster way.
   init?(rows: Int, columns: Int, inner: Int, transposingB: Bool) {
+    block = rows < 512 ? 64 : 128
     (self.columns, self.inner, self.transposingB) = (columns, inner, transposingB)
-    guard min(rows, columns, inner) >= Self.block, BFloat16Product.prepared(form(rows: Self.block)) != nil else {
+    guard min(rows, columns, inner) >= Self.least, BFloat16Product.prepared(form(rows: block)) != nil else {
       return nil
     }
   }
@@ -124,7 +127,7 @@ struct BFloat16Products {
   }
 
   /// Calls `body` with the ranges that `extent` is cut into, on several threads.
-  private static func parallelBlocks(_ extent: Int, _ body: (Range<Int>) -> Void) {
+  private func parallelBlocks(_ extent: Int, _ body: (Range<Int>) -> Void) {
     parallelTasks((extent + block - 1) / block) { body($0 * block..<min(($0 + 1) * block, extent)) }
   }
 
@@ -132,7 +135,7 @@ struct BFloat16Products {
   func product(_ a: BFloat16Matrix, _ b: BFloat16Matrix) -> Tensor<Float> {
     Tensor(uninitializedShape: [a.rows, columns]) { buffer in
       let to = SharedPointer(buffer.baseAddress!)
-      Self.parallelBlocks(a.rows) { rows in
+      parallelBlocks(a.rows) { rows in
         var form = form(rows: rows.count)
         form.resultIsSingle = true
         prepared(form)(
@@ -146,7 +149,7 @@ struct BFloat16Products {
     _ a: BFloat16Matrix, _ b: BFloat16Matrix, plus addend: BFloat16Matrix, scaledBy scale: Float,
     into result: BFloat16Matrix
   ) {
-    Self.parallelBlocks(a.rows) { rows in
+    parallelBlocks(a.rows) { rows in
       var form = form(rows: rows.count)
       form.beta = scale
       let to = result.numbers + rows.lowerBound * columns
@@ -161,12 +164,12 @@ struct BFloat16Products {
     into result: BFloat16Matrix
   ) {
     let size = a.rows
-    let blocks = (size + Self.block - 1) / Self.block
+    let blocks = (size + block - 1) / block
     let tiles = (0..<blocks).flatMap { i in (i..<blocks).map { (i, $0) } }
     parallelTasks(tiles.count) { tile in
       let (i, j) = tiles[tile]
-      let rows = i * Self.block..<min((i + 1) * Self.block, size)
-      let columns = j * Self.block..<min((j + 1) * Self.block, size)
+      let rows = i * block..<min((i + 1) * block, size)
+      let columns = j * block..<min((j + 1) * block, size)
       var form = BFloat16ProductForm(rows: rows.count, columns: columns.count, inner: a.columns, transposingB: true)
       form.leadingC = size
       form.alpha = alpha
