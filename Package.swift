@@ -53,6 +53,7 @@ let package = Package(
       name: "CZlib", path: "Sources/Kernels/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CDatasets", path: "Sources/Kernels/CDatasets"),
     .systemLibrary(name: "COneDNN", path: "Sources/Kernels/COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    module("Kernels", "OneDNN", [.target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
     module(
       "Kernels", "BLAS", [.target(name: "COpenBLAS", condition: .when(platforms: [.linux])), numerics],
       linker: [.linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS]))]),
@@ -60,11 +61,13 @@ let package = Package(
     // Core: tensors and what is done with them.
     module("Core", "Tensors", ["CVectorKernels", "BLAS", numerics]),
     module("Core", "SpecialFunctions", ["Tensors", "CVectorKernels", numerics]),
-    module("Core", "LinearAlgebra", ["Tensors", "BLAS", "CVectorKernels", numerics]),
+    module("Core", "LinearAlgebra", ["Tensors", "BLAS", "OneDNN", "CVectorKernels", numerics]),
     module("Core", "Fourier", ["Tensors", "CVectorKernels", numerics]),
     module(
       "Core", "Convolutions",
-      ["Tensors", "BLAS", "CVectorKernels", .target(name: "COneDNN", condition: .when(platforms: [.linux]))]),
+      [
+        "Tensors", "BLAS", "CVectorKernels", "OneDNN", .target(name: "COneDNN", condition: .when(platforms: [.linux])),
+      ]),
     module("Core", "FileFormats", ["Tensors", "CVectorKernels", "CZlib"]),
 
     // Learning: networks, how they are trained, and on what.

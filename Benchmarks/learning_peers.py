@@ -1,7 +1,9 @@
-"""Training steps and network evaluations in PyTorch, as a user would write them; each with and without what PyTorch
-offers to be faster (fused optimizers, channels-last images), and the best of them counts."""
+"""Training steps and network evaluations in eager PyTorch, as a user would write them, with fused optimizers; networks on
+images in both orders of memory, of which the better counts. Batches and targets are those of the other side."""
 
 import sys
+
+import numpy as np
 
 try:
     import torch
@@ -9,6 +11,19 @@ try:
     from torch import nn
 except ImportError:
     torch = None
+
+
+FOLDER = sys.argv[1]
+
+
+def normal(*shape, seed=1):
+    name = "x".join(map(str, shape))
+    return torch.from_numpy(np.load(f"{FOLDER}/normal-f32-{name}-{seed}.npy"))
+
+
+def integers(*shape, limit):
+    name = "x".join(map(str, shape))
+    return torch.from_numpy(np.load(f"{FOLDER}/integers-{limit}-{name}.npy"))
 
 
 def step(model, optimizer, loss):
@@ -48,12 +63,12 @@ def classify(model, images, labels, learning_rate=1e-3):
 
 
 def train_mlp(batch):
-    x, y = torch.randn(batch, 784), torch.randint(10, (batch,))
+    x, y = normal(batch, 784), integers(batch, limit=10)
     return variants(lambda _: classify(mlp([784, 256, 256, 10], nn.ReLU), x, y))
 
 
 def train_small_mlp(batch):
-    x, y = torch.randn(batch, 32), torch.randn(batch, 1)
+    x, y = normal(batch, 32), normal(batch, 1)
 
     def make(_):
         model = mlp([32, 64, 64, 1], nn.Tanh)
@@ -110,7 +125,7 @@ class GPT(nn.Module):
 
 
 def train_gpt(layers, width, context, batch):
-    tokens = torch.randint(256, (batch, context + 1))
+    tokens = integers(batch, context + 1, limit=256)
 
     def make(_):
         model = GPT(256, layers, width, 4, 4 * width * 2 // 3 // 8 * 8, context)
@@ -120,17 +135,17 @@ def train_gpt(layers, width, context, batch):
     return variants(make)
 
 
-def images(batch, channels, size, layout):
-    return torch.randn(batch, channels, size, size).contiguous(memory_format=layout)
+def images(batch, channels, size, layout, seed=1):
+    return normal(batch, channels, size, size, seed=seed).contiguous(memory_format=layout)
 
 
 def train_lenet(batch):
     def make(layout):
         model = nn.Sequential(
-            nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(1, 6, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(6, 16, 5), nn.MaxPool2d(2), nn.ReLU(),
             nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
         ).to(memory_format=layout)
-        return classify(model, images(batch, 1, 28, layout), torch.randint(10, (batch,)))
+        return classify(model, images(batch, 1, 28, layout), integers(batch, limit=10))
 
     return variants(make, images=True)
 
@@ -156,7 +171,7 @@ def train_resnet8(batch):
             nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), Residual(16, 16, 1),
             Residual(16, 32, 2), Residual(32, 64, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10),
         ).to(memory_format=layout)
-        return classify(model, images(batch, 3, 32, layout), torch.randint(10, (batch,)))
+        return classify(model, images(batch, 3, 32, layout), integers(batch, limit=10))
 
     return variants(make, images=True)
 
@@ -164,15 +179,12 @@ def train_resnet8(batch):
 def train_unet(batch):
     """Noise prediction at random times by the reference network of the tests."""
     sys.path.insert(0, "Tests/Reference")
-    torch_type = torch.get_default_dtype()
     from vision import UNet
-
-    torch.set_default_dtype(torch_type)  # the references are in f64
 
     def make(layout):
         model = UNet(3, 3, 32).to(memory_format=layout)
-        x, noise = images(batch, 3, 32, layout), images(batch, 3, 32, layout)
-        times = torch.rand(batch) * 1000
+        x, noise = images(batch, 3, 32, layout), images(batch, 3, 32, layout, seed=2)
+        times = integers(batch, limit=1000).float()
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
         return step(model, optimizer, lambda m: F.mse_loss(m(x, times), noise))
 
@@ -181,7 +193,7 @@ def train_unet(batch):
 
 def hessian_vector_product(batch):
     """Of the MLP's loss, by the gradient of the gradient's product with the vector."""
-    x, y = torch.randn(batch, 784), torch.randint(10, (batch,))
+    x, y = normal(batch, 784), integers(batch, limit=10)
     model = mlp([784, 256, 256, 10], nn.ReLU)
     parameters = list(model.parameters())
     vector = [torch.randn_like(p) for p in parameters]
@@ -199,7 +211,7 @@ def hessian_vector_product(batch):
 def per_example_gradients(batch):
     from torch.func import functional_call, grad, vmap
 
-    x, y = torch.randn(batch, 784), torch.randint(10, (batch,))
+    x, y = normal(batch, 784), integers(batch, limit=10)
     model = mlp([784, 256, 256, 10], nn.ReLU)
     parameters = {name: p.detach() for name, p in model.named_parameters()}
 
@@ -212,8 +224,8 @@ def per_example_gradients(batch):
 
 def muon(n):
     """One step on one weight, the gradient being given."""
-    parameter = nn.Parameter(torch.randn(n, n))
-    parameter.grad = torch.randn(n, n)
+    parameter = nn.Parameter(normal(n, n))
+    parameter.grad = normal(n, n, seed=2)
     optimizer = torch.optim.Muon([parameter], lr=1e-3)
     return {"torch.optim.Muon": optimizer.step}
 
@@ -224,8 +236,7 @@ def minilm(path, count):
 
     folder = path.rsplit("/", 1)[0]
     model = BertModel.from_pretrained(folder, add_pooling_layer=False, attn_implementation="sdpa").eval()
-    generator = torch.Generator().manual_seed(1)
-    tokens = torch.randint(1000, 20_000, (count, 32), generator=generator)
+    tokens = integers(count, 32, limit=20_000)
     mask = torch.ones_like(tokens)
 
     def run():

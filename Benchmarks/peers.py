@@ -1,8 +1,10 @@
 """The peers' side of the benchmarks: reads requests as lines of JSON, answers with times.
 
 ["prepare", "gemm f32 1024"]  ->  {"peers": ["numpy", "torch"]}
-["run", "torch", "0.005", "0.02"]  ->  {"seconds": 0.0112, "peakBytes": 8388608}
+["run", "torch", "0.005", "0.02"]  ->  {"seconds": 0.0112}
 ["versions"]                  ->  {"versions": {"numpy": "2.4.6", ...}}
+
+With --memory-of "train-mlp 128" torch behind the folder and the threads it prints the memory of ten executions, and ends.
 """
 
 import json
@@ -300,15 +302,32 @@ def csr(kind, n, columns):
 def read_checkpoint(path):
     from safetensors import safe_open
 
-    def with_safetensors():
+    def on_safetensors(framework):
+        def run():
+            total = 0.0
+            with safe_open(path, framework=framework) as file:
+                for name in file.keys():
+                    tensor = file.get_tensor(name)
+                    total += float(tensor.sum()) if str(tensor.dtype).endswith("float32") else 0
+            return total
+
+        return run
+
+    def on_mapped():
+        """The format is a header in JSON behind its length, and the numbers: NumPy alone can map it."""
+        data = np.memmap(path, np.uint8, "r")
+        size = int(data[:8].view(np.uint64)[0])
         total = 0.0
-        with safe_open(path, framework="np") as file:
-            for name in file.keys():
-                tensor = file.get_tensor(name)
-                total += float(tensor.sum()) if tensor.dtype == np.float32 else 0
+        for name, entry in json.loads(bytes(data[8 : 8 + size])).items():
+            if entry.get("dtype") == "F32":
+                first, last = entry["data_offsets"]
+                total += float(data[8 + size + first : 8 + size + last].view(np.float32).sum())
         return total
 
-    return peers(safetensors=with_safetensors)
+    result = {"safetensors": on_safetensors("np"), "numpy, mapped": on_mapped}
+    if torch is not None:
+        result["safetensors, torch"] = on_safetensors("pt")
+    return result
 
 
 def compress_checkpoint(path):
@@ -447,8 +466,8 @@ def concat_svd(count, m, n):
     }
 
 
-def log_bessel(kind, n):
-    """By the scaled functions, which still vanish or overflow for a third of the points."""
+def log_bessel(kind, n, _):
+    """By the scaled functions, which still vanish or overflow for a quarter of the points."""
     v, x = np.exp(np.clip(normal((2, n), "f64"), -2, 2) * 4.6 + 2.3)
 
     def scaled():
@@ -530,26 +549,33 @@ def memory(field):
     return 0
 
 
-def run(function, round_time, settling_time):
-    """Seconds for one execution, after untimed ones for a while: as the runner times its own side."""
+def memory_use(function):
+    """Megabytes that were resident at most, above what was before: within one execution, and within ten."""
     before = memory("VmRSS")
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
+    function()
+    after_one = memory("VmHWM") - before
+    for _ in range(9):
+        function()
+    return {"afterOne": after_one / 2**20, "afterTen": (memory("VmHWM") - before) / 2**20}
+
+
+def run(function, round_time, settling_time):
+    """Seconds for one execution, after untimed ones for a while: as the runner times its own side."""
     start = time.perf_counter()
-    peak = once = None
-    while peak is None or time.perf_counter() - start < settling_time:
+    once = None
+    while once is None or time.perf_counter() - start < settling_time:
         begin = time.perf_counter()
         function()
         once = time.perf_counter() - begin
-        if peak is None:
-            peak = memory("VmHWM") - before
     if once > 1:  # long enough to count as it is
-        return {"seconds": once, "peakBytes": peak}
+        return {"seconds": once}
     repeats = max(1, min(100_000, int(round_time / max(once, 1e-9))))
     begin = time.perf_counter()
     for _ in range(repeats):
         function()
-    return {"seconds": (time.perf_counter() - begin) / repeats, "peakBytes": peak}
+    return {"seconds": (time.perf_counter() - begin) / repeats}
 
 
 def versions():
@@ -565,14 +591,22 @@ def versions():
     return {"versions": found | {"python": sys.version.split()[0]}}
 
 
+def prepare(work):
+    """Peers by name, ready to run."""
+    name, *rest = work.split()
+    return WORKS[name](*[int(word) if word.isdigit() else word for word in rest])
+
+
 def main():
+    if sys.argv[3:4] == ["--memory-of"]:
+        print(json.dumps(memory_use(prepare(sys.argv[4])[sys.argv[5]])))
+        return
     functions = {}
     for line in sys.stdin:
         request = json.loads(line)
         try:
             if request[0] == "prepare":
-                name, *rest = request[1].split()
-                functions = WORKS[name](*[int(word) if word.isdigit() else word for word in rest])
+                functions = prepare(request[1])
                 answer = {"peers": list(functions)}
             elif request[0] == "run":
                 answer = run(functions[request[1]], float(request[2]), float(request[3]))

@@ -1,11 +1,23 @@
-// apus-benchmarks PYTHON [--filter TEXT] [--rounds N] [--checkpoint PATH]: ours beside the peers.
+// apus-benchmarks PYTHON [--filter TEXT] [--rounds N] [--checkpoint PATH] [--output FOLDER]: ours beside the peers.
+// apus-benchmarks PYTHON --memory-of WORK [--checkpoint PATH]: the memory of ten executions of one work, as JSON.
 
 import Foundation
 import Tensors
 
 @main
 struct Benchmarks {
-  static func main() throws {
+  static func main() {
+    // A peer that ends is an error of its row.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      try run()
+    } catch {
+      print("apus-benchmarks: \(error)")
+      exit(1)
+    }
+  }
+
+  private static func run() throws {
     var arguments = Array(CommandLine.arguments.dropFirst())
     func option(_ name: String) -> String? {
       guard let at = arguments.firstIndex(of: name), at + 1 < arguments.count else { return nil }
@@ -14,16 +26,15 @@ struct Benchmarks {
     }
     let filter = option("--filter")
     let checkpoint = option("--checkpoint")
+    let memoryOf = option("--memory-of")
     let rounds = option("--rounds").flatMap(Int.init)
-    let output = option("--output") ?? "Benchmarks"
+    // A part of the rows does not replace the results of all.
+    let output = option("--output") ?? (filter == nil ? "Benchmarks" : ".bench/filtered")
     let folder = ".bench/inputs"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let peers = try arguments.first.map {
-      try PeerProcess(python: $0, script: "Benchmarks/peers.py", folder: folder, threads: threadCount)
+    for path in [folder, output] {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
-    defer { peers?.end() }
-
-    let machine = measureMachine()
+    let inputs = Inputs(folder: folder)
     var works = [
       coreWorks,
       algebraWorks,
@@ -35,41 +46,39 @@ struct Benchmarks {
       learningWorks,
     ].flatMap(\.self)
     if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }
+    if let memoryOf { return try printMemory(of: memoryOf, among: works, inputs) }
     if let filter { works = works.filter { $0.name.contains(filter) } }
+
+    let script = "Benchmarks/peers.py"
+    let peers = try arguments.first.map {
+      try PeerProcess(python: $0, script: script, folder: folder, threads: threadCount)
+    }
+    defer { peers?.end() }
+    let memory = arguments.first.map {
+      MemoryComparison(
+        python: $0, script: script, folder: folder, threads: threadCount,
+        options: checkpoint.map { ["--checkpoint", $0] } ?? [])
+    }
     var measurement = Measurement()
     if let rounds { measurement.rounds = rounds }
     let versions = try peers?.ask(["versions"]).versions ?? [:]
-    var results = Results(rows: [], machine: machine, threads: threadCount, versions: versions)
+    var results = Results(rows: [], machine: Machine.measured(), threads: threadCount, versions: versions)
     for work in works {
-      let row = try measurement.measure(work, peers: peers, inputs: Inputs(folder: folder), machine: machine)
-      let ratio = row.ratio.map { String(format: "%.2f of %@", $0, row.peer ?? "") } ?? row.note ?? "no peer"
-      let target = row.bound.map { "  (target \($0))" } ?? ""
-      print("\(work.name): \(String(format: "%.4g", row.oursMs)) ms, \(ratio)\(target)")
-      fflush(nil)
-      results.rows.append(row)
-      // After each row, so that a run that is cut short has what it measured.
-      try results.write(to: output)
+      let row = try measurement.measure(work, peers: peers, inputs: inputs)
+      try results.add(row, to: output)
+      guard work.comparesMemory, let memory, let peers else { continue }
+      let names = (try? peers.ask(["prepare", work.name]).peers) ?? []
+      try results.add(memory.measure(work, peers: names), to: output)
     }
+    // The machine may have been busy before.
+    results.machine = results.machine.best(with: Machine.measured())
+    try results.write(to: output)
+    print("\(results.summary); written to \(output)")
   }
 
-  /// The rates of a large product and a large copy: what floors are reckoned with.
-  static func measureMachine() -> Machine {
-    func best(_ rounds: Int, _ body: () -> Void) -> Double {
-      (0..<rounds).map { _ in
-        let start = now()
-        body()
-        return now() - start
-      }.min() ?? .infinity
-    }
-    var random = RandomStream(seed: 1)
-    let n = 2_048
-    let single: Tensor<Float> = random.normal([n, n])
-    let double: Tensor<Double> = random.normal([n, n])
-    let flops = 2 * Double(n * n * n)
-    let large = Tensor<Float>.zeros([50_000_000])
-    return Machine(
-      flopsSingle: flops / best(5) { keep(single.matmul(single)) },
-      flopsDouble: flops / best(5) { keep(double.matmul(double)) },
-      bytes: 400e6 / best(5) { keep(large + Float(0)) })
+  private static func printMemory(of name: String, among works: [Work], _ inputs: Inputs) throws {
+    guard let work = works.first(where: { $0.name == name }) else { throw PeerError(message: "no work \(name)") }
+    let use = try MemoryUse.measure(work.prepare(inputs))
+    print(String(decoding: try JSONEncoder().encode(use), as: UTF8.self))
   }
 }

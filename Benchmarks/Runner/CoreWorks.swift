@@ -42,7 +42,7 @@ private func products<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ typ
 private func elementwise<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ type: String) -> [Work] {
   typealias Function = @Sendable (Tensor<Scalar>, Tensor<Scalar>) -> Tensor<Scalar>
   let functions: [(String, Double, Function)] = [
-    ("add", 3, { $0 + $1 }), ("multiply-add", 4, { $0.multiplyAdd($1, $0) }), ("exp", 2, { x, _ in x.exp() }),
+    ("add", 3, { $0 + $1 }), ("multiply-add", 3, { $0.multiplyAdd($1, $0) }), ("exp", 2, { x, _ in x.exp() }),
     ("log", 2, { x, _ in x.log() }), ("tanh", 2, { x, _ in x.tanh() }), ("erf", 2, { x, _ in x.erf() }),
     ("sigmoid", 2, { x, _ in x.sigmoid() }), ("pow", 3, { $0.power($1) }),
   ]
@@ -61,14 +61,16 @@ private func elementwise<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ 
 
 private func reductions<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ type: String) -> [Work] {
   typealias Function = @Sendable (Tensor<Scalar>) -> Tensor<Scalar>
-  let functions: [(String, Function)] = [
-    ("sum", { $0.sum() }), ("sum-rows", { $0.sum(axis: 1) }), ("sum-columns", { $0.sum(axis: 0) }),
-    ("max", { $0.maximum() }), ("max-rows", { $0.maximum(axis: 1) }), ("max-columns", { $0.maximum(axis: 0) }),
-    ("logsumexp", { $0.logSumExp(axis: 1) }), ("softmax", { $0.softmax(axis: 1) }),
-    ("variance", { $0.variance(axis: 1) }), ("cumsum", { $0.cumulativeSum(axis: 1) }),
+  // How often the matrix is read or written.
+  let functions: [(String, Double, Function)] = [
+    ("sum", 1, { $0.sum() }), ("sum-rows", 1, { $0.sum(axis: 1) }), ("sum-columns", 1, { $0.sum(axis: 0) }),
+    ("max", 1, { $0.maximum() }), ("max-rows", 1, { $0.maximum(axis: 1) }), ("max-columns", 1, { $0.maximum(axis: 0) }),
+    ("logsumexp", 1, { $0.logSumExp(axis: 1) }), ("softmax", 2, { $0.softmax(axis: 1) }),
+    ("variance", 1, { $0.variance(axis: 1) }), ("cumsum", 2, { $0.cumulativeSum(axis: 1) }),
   ]
-  return functions.map { name, function in
-    Work("\(name) \(type) 2000", bound: 1.0) { inputs in
+  let bytes = Double(MemoryLayout<Scalar>.size) * 2_000 * 2_000
+  return functions.map { name, passes, function in
+    Work("\(name) \(type) 2000", bound: 1.0, floor: .bytes(passes * bytes)) { inputs in
       let x: Tensor<Scalar> = try normal([2_000, 2_000], inputs)
       return { keep(function(x)) }
     }
@@ -77,24 +79,24 @@ private func reductions<Scalar: RealScalar & StorableScalar>(_: Scalar.Type, _ t
 
 private var orders: [Work] {
   [
-    Work("sort f32 1000000", bound: 1.0) { inputs in
+    Work("sort f32 1000000", bound: 1.0, floor: .bytes(8e6)) { inputs in
       let x: Tensor<Float> = try normal([1_000_000], inputs)
       return { keep(x.sorted()) }
     },
-    Work("argsort f32 1000000", bound: 1.0) { inputs in
+    Work("argsort f32 1000000", bound: 1.0, floor: .bytes(12e6)) { inputs in
       let x: Tensor<Float> = try normal([1_000_000], inputs)
       return { keep(x.argsort()) }
     },
-    Work("top-64 f32 1000000", bound: 1.0) { inputs in
+    Work("top-64 f32 1000000", bound: 1.0, floor: .bytes(4e6)) { inputs in
       let x: Tensor<Float> = try normal([1_000_000], inputs)
       return { keep(x.topK(64)) }
     },
-    Work("gather f32 1000000", bound: 1.0) { inputs in
+    Work("gather f32 1000000", bound: 1.0, floor: .bytes(16e6)) { inputs in
       let x: Tensor<Float> = try normal([1_000_000], inputs)
       let indices = try indices(1_000_000, inputs)
       return { keep(x.gathered(indices)) }
     },
-    Work("scatter-add f32 1000000", bound: 1.0) { inputs in
+    Work("scatter-add f32 1000000", bound: 1.0, floor: .bytes(20e6)) { inputs in
       let x: Tensor<Float> = try normal([1_000_000], inputs)
       let indices = try indices(1_000_000, inputs)
       let zeros = Tensor<Float>.zeros([1_000_000])
@@ -104,7 +106,7 @@ private var orders: [Work] {
       let x: Tensor<Float> = try normal([4_096, 4_096], inputs)
       return { keep(x.transposed.dense) }
     },
-    Work("broadcast-add f32 2000", bound: 1.0) { inputs in
+    Work("broadcast-add f32 2000", bound: 1.0, floor: .bytes(8 * 2_000 * 2_000)) { inputs in
       let x: Tensor<Float> = try normal([2_000, 2_000], inputs)
       let y: Tensor<Float> = try normal([2_000], inputs)
       return { keep(x + y) }

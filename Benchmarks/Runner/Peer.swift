@@ -12,7 +12,6 @@ final class PeerProcess {
   struct Reply: Decodable {
     var peers: [String]?
     var seconds: Double?
-    var peakBytes: Int?
     var versions: [String: String]?
     var error: String?
   }
@@ -22,16 +21,26 @@ final class PeerProcess {
     process.arguments = [script, folder, "\(threads)"]
     process.standardInput = input
     process.standardOutput = output
-    var environment = ProcessInfo.processInfo.environment
-    for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] { environment[name] = "\(threads)" }
-    process.environment = environment
+    process.environment = Self.environment(threads: threads)
     try process.run()
+  }
+
+  /// This process's, with so many threads for everybody.
+  static func environment(threads: Int) -> [String: String] {
+    var environment = ProcessInfo.processInfo.environment
+    let names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "APUS_NUM_THREADS"]
+    for name in names { environment[name] = "\(threads)" }
+    return environment
   }
 
   func ask(_ words: [String]) throws -> Reply {
     kill(process.processIdentifier, SIGCONT)
     defer { kill(process.processIdentifier, SIGSTOP) }
-    try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(words) + Data("\n".utf8))
+    do {
+      try input.fileHandleForWriting.write(contentsOf: JSONEncoder().encode(words) + Data("\n".utf8))
+    } catch {
+      throw PeerError(message: "the peers' process has ended")
+    }
     while true {
       if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
         let line = buffer[..<end]

@@ -10,6 +10,8 @@ struct Work {
   let bound: Double?
   /// What must be done at least.
   let floor: Floor?
+  /// Whether memory is compared as well: of ten executions in a fresh process.
+  private(set) var comparesMemory = false
   /// Lays out the input, writes what the peers read, and returns what is timed.
   let prepare: (Inputs) throws -> () throws -> Void
 
@@ -22,13 +24,22 @@ struct Work {
     self.floor = floor
     self.prepare = prepare
   }
+
+  /// The same with a row for memory.
+  var comparingMemory: Work {
+    var work = self
+    work.comparesMemory = true
+    return work
+  }
 }
 
 /// The least that a piece of work can cost.
 enum Floor {
-  /// Floating-point operations.
+  /// Floating-point operations, multiplications and additions apart.
   case flopsSingle(Double)
   case flopsDouble(Double)
+  /// The same where terms may be rounded to bfloat16.
+  case flopsBFloat16(Double)
   /// Bytes read plus written.
   case bytes(Double)
 
@@ -37,17 +48,10 @@ enum Floor {
     switch self {
     case .flopsSingle(let count): 1e3 * count / machine.flopsSingle
     case .flopsDouble(let count): 1e3 * count / machine.flopsDouble
+    case .flopsBFloat16(let count): 1e3 * count / machine.flopsBFloat16
     case .bytes(let count): 1e3 * count / machine.bytes
     }
   }
-}
-
-/// What this machine was measured to do, for the floors.
-struct Machine {
-  /// Floating-point operations a second of a large product, in each precision.
-  var flopsSingle = 0.0, flopsDouble = 0.0
-  /// Bytes read plus written a second by a large copy.
-  var bytes = 0.0
 }
 
 /// Keeps a result alive, so that no work is optimised away.

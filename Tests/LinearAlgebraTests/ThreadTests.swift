@@ -47,4 +47,20 @@ import Testing
       for try await result in group { #expect(result == expected) }
     }
   }
+
+  @Test func sameBitsInBFloat16() {
+    var generator = TestGenerator(seed: 6)
+    let a: Tensor<Float> = generator.tensor([300, 500])
+    func everything() -> [Tensor<Float>] {
+      [NewtonSchulz.muon.orthogonalize(a), a.matmul(a, transposingB: true, precision: .bfloat16)]
+    }
+    let original = threadCount
+    defer { threadCount = original }
+    threadCount = 1
+    let expected = everything()
+    for threads in [2, 3, 7] {
+      threadCount = threads
+      #expect(everything() == expected, "\(threads) threads")
+    }
+  }
 }

@@ -2,6 +2,7 @@
 
 #if canImport(COneDNN)
   import COneDNN
+  import OneDNN
   import Tensors
 
   struct OneDNNConvolution {
@@ -21,7 +22,7 @@
       let isOfExamples = product == .filterGradient && shape.batch == 1 && shape.groups > 1
       guard !isOfExamples, let library = OneDNNLibrary.shared else { return nil }
       func prepared(_ images: Int) -> OneDNNPlan? {
-        OneDNNPlans.shared.plan(product, shape.part(images: images), hasBias: hasBias, library)
+        OneDNNPlanKey(product: product, shape: shape.part(images: images), hasBias: hasBias).plan(library)
       }
       var images = shape.imagesAtATime(for: product)
       guard var plan = prepared(images) else { return nil }

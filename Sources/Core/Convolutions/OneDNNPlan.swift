@@ -3,7 +3,7 @@
 
 #if canImport(COneDNN)
   import COneDNN
-  import Synchronization
+  import OneDNN
 
   enum ConvolutionProduct: Hashable, Sendable { case output, inputGradient, filterGradient }
 
@@ -211,41 +211,16 @@
 
   // MARK: Plans that were made before
 
-  /// The plans of the shapes used last: making one takes up to a millisecond.
-  final class OneDNNPlans: Sendable {
-    static let shared = OneDNNPlans()
+  /// What a plan is made for.
+  struct OneDNNPlanKey: Hashable {
+    let product: ConvolutionProduct
+    let shape: ConvolutionShape
+    let hasBias: Bool
 
-    private struct Key: Hashable {
-      let product: ConvolutionProduct
-      let shape: ConvolutionShape
-      let hasBias: Bool
-    }
-    private struct State {
-      /// Nil for what the library cannot do.
-      var plans: [Key: (plan: OneDNNPlan?, lastUse: Int)] = [:]
-      var tick = 0
-    }
-    private static let capacity = 512
-    private let state = Mutex(State())
+    private static let plans = PreparedPrimitives<OneDNNPlanKey, OneDNNPlan>()
 
-    func plan(
-      _ product: ConvolutionProduct, _ shape: ConvolutionShape, hasBias: Bool, _ library: OneDNNLibrary
-    ) -> OneDNNPlan? {
-      let key = Key(product: product, shape: shape, hasBias: hasBias)
-      return state.withLock { state in
-        state.tick += 1
-        if let known = state.plans[key] {
-          state.plans[key]?.lastUse = state.tick
-          return known.plan
-        }
-        if state.plans.count >= Self.capacity, let oldest = state.plans.min(by: { $0.value.lastUse < $1.value.lastUse })
-        {
-          state.plans[oldest.key] = nil
-        }
-        let plan = library.onOneThread { OneDNNPlan(product, shape, hasBias: hasBias, library: library) }
-        state.plans[key] = (plan, state.tick)
-        return plan
-      }
+    func plan(_ library: OneDNNLibrary) -> OneDNNPlan? {
+      Self.plans.prepared(self, library) { OneDNNPlan(product, shape, hasBias: hasBias, library: library) }
     }
   }
 #endif

@@ -78,7 +78,7 @@ func windowKernels<Scalar: RealScalar>(_: Scalar.Type) -> apus_window_kernels {
 
 /// Calls `body` with memory for `count` numbers.
 func withScratch<Scalar: RealScalar>(_ count: Int, _ body: (UnsafeMutablePointer<Scalar>) -> Void) {
-  _ = Tensor<Scalar>(uninitializedShape: [max(count, 1)]) { body($0.baseAddress!) }
+  withScratchMemory(byteCount: count * MemoryLayout<Scalar>.stride) { body($0.assumingMemoryBound(to: Scalar.self)) }
 }
 
 /// The spatial extents of a batch of images; traps when there are none.

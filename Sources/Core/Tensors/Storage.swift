@@ -141,8 +141,11 @@ final class BlockRecycler: Sendable {
     return room
   }
 
+  /// Returns an allocated block to the system.
+  static func release(_ pointer: UnsafeMutableRawPointer) { free(pointer) }
+
   /// Large blocks are aligned to, and ask for, pages of 2 MiB: fewer faults, and far fewer misses of the page tables.
-  private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+  static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
     let hugePage = 1 << 21
     let isLarge = byteCount >= 2 * hugePage
     var pointer: UnsafeMutableRawPointer?
@@ -156,4 +159,7 @@ final class BlockRecycler: Sendable {
 }
 
 /// Returns to the system the memory that Apus keeps for its next large tensors.
-public func releaseRecycledMemory() { BlockRecycler.shared.empty() }
+public func releaseRecycledMemory() {
+  BlockRecycler.shared.empty()
+  ScratchMemory.shared.empty()
+}

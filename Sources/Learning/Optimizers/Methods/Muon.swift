@@ -42,6 +42,9 @@ public struct Muon<Scalar: RealScalar>: Optimizer {
   public var weightDecay: Double
   public var scaling: Scaling
   /// How a direction is made orthogonal.
+  ///
+  /// By default the products of f32 matrices are taken in bfloat16 where the processor has it, as in the original and in
+  /// `torch.optim.Muon`; `orthogonalization.precision = .full` gives the same steps on every processor.
   public var orthogonalization: NewtonSchulz
   /// For the matrices alone; `rest` has its own.
   public var groups: [ParameterGroup]

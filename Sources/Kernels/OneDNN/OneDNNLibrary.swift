@@ -1,21 +1,23 @@
-// oneDNN, the library of convolutions in single precision, and how Apus keeps it to one thread.
+// oneDNN, the library of convolutions in single precision and of products in bfloat16, and how Apus keeps it to one
+// thread.
 
 #if canImport(COneDNN)
-  import COneDNN
+  public import COneDNN
   import Glibc
 
   /// The library's engine and stream, and the descriptions that Apus gives it of plain tensors.
   ///
-  /// The library would split each convolution over OpenMP's threads. Those spin beside Apus's own pool after every call,
+  /// The library would split each operation over OpenMP's threads. Those spin beside Apus's own pool after every call,
   /// on cores that the element-wise operations in between want, and the sums of the filters' gradient would depend on
-  /// how many they are. So Apus splits the batch over its own pool, and each piece runs in the library on one thread;
+  /// how many they are. So Apus splits the work over its own pool, and each piece runs in the library on one thread;
   /// reordered pieces also stay in the caches. Measured on two cores, that is as fast as the library's own splitting.
-  struct OneDNNLibrary: @unchecked Sendable {
-    static let shared: OneDNNLibrary? = OneDNNLibrary()
+  public struct OneDNNLibrary: @unchecked Sendable {
+    /// Nil where the library cannot be started.
+    public static let shared: OneDNNLibrary? = OneDNNLibrary()
 
-    let engine: dnnl_engine_t
-    let stream: dnnl_stream_t
-    let attributes: dnnl_primitive_attr_t
+    public let engine: dnnl_engine_t
+    public let stream: dnnl_stream_t
+    public let attributes: dnnl_primitive_attr_t
     /// OpenMP's count of threads for the calling thread; looked up, for the library brings OpenMP along.
     private let currentThreads: (@convention(c) () -> Int32)?
     private let setThreads: (@convention(c) (Int32) -> Void)?
@@ -41,7 +43,7 @@
     }
 
     /// Runs `body` with a library that uses the calling thread alone.
-    func onOneThread<Result>(_ body: () -> Result) -> Result {
+    public func onOneThread<Result>(_ body: () -> Result) -> Result {
       guard let currentThreads, let setThreads else { return body() }
       let before = currentThreads()
       if before == 1 { return body() }
@@ -51,7 +53,7 @@
     }
 
     /// Runs a primitive on memory described for each argument.
-    func execute(
+    public func execute(
       _ primitive: dnnl_primitive_t, _ arguments: [(Int32, dnnl_memory_desc_t, UnsafeMutableRawPointer?)]
     ) {
       var list: [dnnl_exec_arg_t] = []
@@ -65,32 +67,40 @@
       for argument in list { dnnl_memory_destroy(argument.memory) }
     }
 
+    /// Whether products of bfloat16 numbers have instructions of their own: they are then faster than those of f32.
+    ///
+    /// Without them the library would widen the numbers, at the cost of a product in f32 and more.
+    public var multipliesBFloat16: Bool {
+      let wanted = dnnl_cpu_isa_avx512_core_bf16.rawValue
+      return dnnl_get_effective_cpu_isa().rawValue & wanted == wanted
+    }
+
     private func require(_ status: dnnl_status_t) {
       precondition(status == dnnl_success, "oneDNN failed with status \(status.rawValue): out of memory")
     }
   }
 
   extension dnnl_memory_desc_t {
-    /// f32 numbers of `shape` with these strides.
-    init?(_ shape: [Int], strides: [Int]) {
+    /// Numbers of `shape` with these strides.
+    public init?(_ shape: [Int], strides: [Int], type: dnnl_data_type_t = dnnl_f32) {
       self.init()
       let status = dnnl_memory_desc_init_by_strides(
-        &self, Int32(shape.count), shape.map { Int64($0) }, dnnl_f32, strides.map { Int64($0) })
+        &self, Int32(shape.count), shape.map { Int64($0) }, type, strides.map { Int64($0) })
       guard status == dnnl_success else { return nil }
     }
 
     /// f32 numbers of `shape` in row-major order.
-    init?(rowMajor shape: [Int]) { self.init(shape, strides: Self.rowMajorStrides(shape)) }
+    public init?(rowMajor shape: [Int]) { self.init(shape, strides: Self.rowMajorStrides(shape)) }
 
     /// f32 images with the channels innermost.
-    init?(channelsLast shape: [Int]) {
+    public init?(channelsLast shape: [Int]) {
       let order = [shape[0]] + shape[2...] + [shape[1]]
       let strides = Self.rowMajorStrides(order)
       self.init(shape, strides: [strides[0], 1] + strides[1..<order.count - 1])
     }
 
     /// f32 numbers of `shape` in whatever order suits the primitive.
-    init?(anyOrder shape: [Int]) {
+    public init?(anyOrder shape: [Int]) {
       self.init()
       let status = dnnl_memory_desc_init_by_tag(
         &self, Int32(shape.count), shape.map { Int64($0) }, dnnl_f32, dnnl_format_tag_any)
@@ -103,9 +113,11 @@
       return strides
     }
 
-    var byteCount: Int { withUnsafePointer(to: self) { Int(dnnl_memory_desc_get_size($0)) } }
+    /// What it takes in memory.
+    public var byteCount: Int { withUnsafePointer(to: self) { Int(dnnl_memory_desc_get_size($0)) } }
 
-    func isSame(as other: dnnl_memory_desc_t) -> Bool {
+    /// Whether both describe the same numbers at the same places.
+    public func isSame(as other: dnnl_memory_desc_t) -> Bool {
       withUnsafePointer(to: self) { a in withUnsafePointer(to: other) { b in dnnl_memory_desc_equal(a, b) != 0 } }
     }
   }

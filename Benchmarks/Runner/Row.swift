@@ -1,0 +1,59 @@
+// One row of the results: ours beside the best peer.
+
+struct Row: Codable {
+  enum Unit: String, Codable {
+    case milliseconds = "ms"
+    case megabytes = "MB"
+  }
+
+  var work: String
+  var unit: Unit
+  var ours = 0.0
+  /// The best of the peers.
+  var peer: String?
+  var theirs: Double?
+  var ratio: Double?
+  /// The ratio to be reached, if one was set.
+  var bound: Double?
+  /// The least it can take on this machine, in milliseconds.
+  var floor: Double?
+  /// The fastest round of either side: what a quiet moment gives.
+  var oursFastest: Double?
+  var theirsFastest: Double?
+  /// Memory after one execution, where `ours` and `theirs` are after ten.
+  var oursAfterOne: Double?
+  var theirsAfterOne: Double?
+  /// What went wrong, by peer: the best peer is then not known.
+  var failures: [String: String] = [:]
+  /// What `floor` is reckoned from.
+  var cost: Floor?
+
+  private enum CodingKeys: String, CodingKey {
+    case work, unit, ours, peer, theirs, ratio, bound, floor, oursFastest, theirsFastest, oursAfterOne, theirsAfterOne
+    case failures
+  }
+
+  init(work: String, unit: Unit, bound: Double?, cost: Floor? = nil) {
+    (self.work, self.unit, self.bound, self.cost) = (work, unit, bound, cost)
+  }
+
+  mutating func compare(with peer: String, _ theirs: Double) {
+    self.peer = peer
+    self.theirs = theirs
+    ratio = ours / theirs
+  }
+
+  /// A target counts as reached only where every peer ran.
+  var isReached: Bool {
+    guard let ratio, let bound else { return false }
+    return ratio <= bound && failures.isEmpty
+  }
+
+  var isMissed: Bool {
+    guard let ratio, let bound else { return false }
+    return ratio > bound
+  }
+
+  /// Whether there is a target, but nothing to hold against it, or not everything.
+  var isFailed: Bool { bound != nil && (ratio == nil || !failures.isEmpty) }
+}
