@@ -134,7 +134,8 @@ let package = Package(
       ]),
 
     // Jobs: what people do with whole checkpoints.
-    .target(name: "Jobs", dependencies: core + methods + ["CatalogueCore"], path: "Sources/Jobs"),
+    .target(
+      name: "Jobs", dependencies: core + methods + ["Networks", "Datasets", "CatalogueCore"], path: "Sources/Jobs"),
 
     // The command line, and the umbrella for those who import everything.
     .executableTarget(

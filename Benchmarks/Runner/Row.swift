@@ -1,7 +1,7 @@
 // One row of the results: ours beside the best peer.
 
-struct Row: Codable {
-  enum Unit: String, Codable {
+struct Row: Encodable {
+  enum Unit: String {
     case milliseconds = "ms"
     case megabytes = "MB"
   }
@@ -28,9 +28,33 @@ struct Row: Codable {
   /// What `floor` is reckoned from.
   var cost: Floor?
 
+  /// The names of numbers say their unit: `ours_ms` and `peer_ms`, or `ours_mb` and `peer_mb`.
   private enum CodingKeys: String, CodingKey {
-    case work, unit, ours, peer, theirs, ratio, bound, floor, oursFastest, theirsFastest, oursAfterOne, theirsAfterOne
-    case failures
+    case work, peer, ratio, bound, failures
+    case oursMs, peerMs, floorMs, oursFastestMs, peerFastestMs
+    case oursMb, peerMb, oursAfterOneMb, peerAfterOneMb
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var members = encoder.container(keyedBy: CodingKeys.self)
+    try members.encode(unit == .milliseconds ? work : "\(work), memory", forKey: .work)
+    try members.encode(peer, forKey: .peer)
+    try members.encode(ratio, forKey: .ratio)
+    try members.encode(bound, forKey: .bound)
+    if !failures.isEmpty { try members.encode(failures, forKey: .failures) }
+    switch unit {
+    case .milliseconds:
+      try members.encode(ours, forKey: .oursMs)
+      try members.encode(theirs, forKey: .peerMs)
+      try members.encodeIfPresent(floor, forKey: .floorMs)
+      try members.encodeIfPresent(oursFastest, forKey: .oursFastestMs)
+      try members.encodeIfPresent(theirsFastest, forKey: .peerFastestMs)
+    case .megabytes:
+      try members.encode(ours, forKey: .oursMb)
+      try members.encode(theirs, forKey: .peerMb)
+      try members.encodeIfPresent(oursAfterOne, forKey: .oursAfterOneMb)
+      try members.encodeIfPresent(theirsAfterOne, forKey: .peerAfterOneMb)
+    }
   }
 
   init(work: String, unit: Unit, bound: Double?, cost: Floor? = nil) {

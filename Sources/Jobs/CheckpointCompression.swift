@@ -70,7 +70,7 @@ public struct CheckpointCompressionJob: Sendable {
     _ input: FactoredCheckpoint, to output: String, progress: WorkProgress = .silent
   ) throws -> CheckpointCompression {
     let start = ContinuousClock.now
-    try requireDistinct(input, output)
+    try input.requireOther(output)
     try budget.validate()
     let chosen = try selection.select(from: input.entries, of: input.checkpoint.path)
     // A copy, so that the file's pages can be let go: memory stays that of a few matrices, however large the file.
@@ -129,12 +129,15 @@ public struct CheckpointCompressionJob: Sendable {
       seconds: (ContinuousClock.now - start) / .seconds(1),
       totalRelativeError: total > 0 ? (lost / total).squareRoot() : 0)
   }
+}
 
-  /// The input stays a person's own: it is never replaced by its compression.
-  private func requireDistinct(_ input: FactoredCheckpoint, _ output: String) throws {
+extension FactoredCheckpoint {
+  /// The input stays a person's own: it is never replaced by what is made of it.
+  ///
+  /// - Throws: `InvalidArgument` when `output` is one of this checkpoint's files.
+  func requireOther(_ output: String) throws {
     let target = URL(fileURLWithPath: output).resolvingSymlinksInPath().path
-    for file in input.checkpoint.files
-    where URL(fileURLWithPath: file.path).resolvingSymlinksInPath().path == target {
+    for file in checkpoint.files where URL(fileURLWithPath: file.path).resolvingSymlinksInPath().path == target {
       throw InvalidArgument("output", found: "the input itself", wanted: "another file")
     }
   }
@@ -142,7 +145,7 @@ public struct CheckpointCompressionJob: Sendable {
 
 extension SafetensorsWriter {
   /// Passes a tensor on: its bytes where it is stored as it is, the product where it is stored as factors.
-  fileprivate mutating func copy(_ entry: FactoredCheckpoint.Entry, from input: FactoredCheckpoint) throws {
+  mutating func copy(_ entry: FactoredCheckpoint.Entry, from input: FactoredCheckpoint) throws {
     if entry.factors == nil {
       let checkpoint = input.checkpoint
       var failure: (any Error)?

@@ -191,7 +191,9 @@ struct WeLoreClaim {
     let plan = try survey.allocateRanks(.parameters(0.5))
     let applied = try plan.applied(to: network, progress: settings.progress)
     let parameters = applied.reduce(0) { $0 + $1.matrix.parameterCount }
-    let dense = zip(applied, network).filter { part, _ in if case .dense = part.matrix { true } else { false } }
+    // At half of the parameters every matrix is worth factoring; with more, those of high rank are not.
+    let generous = try survey.allocateRanks(.parameters(0.8)).applied(to: network, progress: settings.progress)
+    let dense = zip(generous, network).filter { part, _ in if case .dense = part.matrix { true } else { false } }
     let untouched = dense.count { part, original in
       if case .dense(let matrix) = part.matrix { matrix == original.matrix } else { false }
     }
@@ -199,7 +201,8 @@ struct WeLoreClaim {
       "parameters stored after applying the plan, as a fraction", claimed: "at most 0.5",
       measured: Double(parameters) / Double(survey.parameterCount), .atMost(0.5))
     evidence.check(
-      "matrices that stay dense are bit-identical", claimed: "yes", measured: "\(untouched) of \(dense.count)",
+      "matrices that stay dense, kept 0.8, are bit-identical", claimed: "yes",
+      measured: "\(untouched) of \(dense.count)",
       holds: untouched == dense.count && !dense.isEmpty
     )
     evidence.plots.append(

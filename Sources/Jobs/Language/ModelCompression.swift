@@ -195,12 +195,7 @@ extension ModelCompression {
   /// - Throws: `InvalidArgument` when that is the original itself; `FileError`.
   public func save(to path: String, replacing original: String, isDense: Bool = false) throws {
     let checkpoint = try Checkpoint(original)
-    for file in checkpoint.files {
-      let paths = [file.path, path].map { URL(fileURLWithPath: $0).resolvingSymlinksInPath().path }
-      guard paths[0] != paths[1] else {
-        throw InvalidArgument("output", found: "the input itself", wanted: "another file")
-      }
-    }
+    try FactoredCheckpoint(checkpoint).requireOther(path)
     var counts: [StoredType: Int] = [:]
     for entry in checkpoint.entries where entry.type.isFloatingPoint { counts[entry.type, default: 0] += entry.count }
     let type = counts.max { ($0.value, "\($1.key)") < ($1.value, "\($0.key)") }?.key
