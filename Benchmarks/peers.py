@@ -517,6 +517,9 @@ if torch is not None:
     import learning_peers
 
     WORKS |= learning_peers.WORKS
+    import pruning_peers
+
+    WORKS |= pruning_peers.WORKS
 
 
 def memory(field):
