@@ -534,10 +534,11 @@ WORKS = {
 }
 if torch is not None:
     import learning_peers
+    import pruning_peers
     import quantization_peers
     import selection_peers
 
-    for module in [learning_peers, quantization_peers, selection_peers]:
+    for module in [learning_peers, pruning_peers, quantization_peers, selection_peers]:
         WORKS |= module.WORKS
 
 

@@ -43,6 +43,7 @@ struct Benchmarks {
       methodWorks,
       quantizationWorks,
       selectionWorks,
+      pruningWorks,
       learningWorks,
     ].flatMap(\.self)
     if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }

@@ -8,4 +8,7 @@ public let compressionMethods: [any CataloguedMethod] = [
   CoSpaDiMethod(),
   RandomPruningMethod(),
   RandomSearchSparseMethod(),
+  MFACMethod(),
+  ModHiFi(),
+  TRP(),
 ]

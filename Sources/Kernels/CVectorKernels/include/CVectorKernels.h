@@ -142,4 +142,5 @@ void apus_set_thread_count(size_t count);
 #include "CNormalizationKernels.h"
 #include "COptimizerKernels.h"
 #include "CPursuitKernels.h"
+#include "CRowKernels.h"
 #include "CSparseKernels.h"
