@@ -165,7 +165,9 @@ let package = Package(
     tests("DatasetsTests", ["Datasets", "FileFormats"]),
     tests("TrainingTests", ["Training", "Networks", "Optimizers", "Datasets", "FileFormats"]),
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers"]),
-    tests("CompressionTests", ["Compression", "LinearAlgebra", "Networks", "Optimizers", "FileFormats"]),
+    tests(
+      "CompressionTests",
+      ["Compression", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers", "FileFormats"]),
     tests("DataSelectionTests", ["DataSelection", "LinearAlgebra", "Networks", "Optimizers", "Datasets"]),
     tests("SketchingTests", ["Sketching", "LinearAlgebra", "FileFormats"]),
     tests("RecoveryTests", ["Recovery", "LinearAlgebra", "FileFormats"]),

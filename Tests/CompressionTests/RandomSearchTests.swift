@@ -1,5 +1,6 @@
 import Compression
 import Networks
+import SpecialFunctions
 import Tensors
 import TestSupport
 import Testing

@@ -75,7 +75,7 @@ public struct SparsePlaces<Scalar: LinearScalar>: Sendable {
 
 /// x Wᵀ + b where most of W does not exist: only its entries are stored, learned and multiplied with.
 ///
-/// Faster than a dense layer from about one weight in ten downwards. A parameter is the vector of entries, so that any
+/// Meant for few weights: its work is that of the entries, at a lower rate than that of dense products. A parameter is the vector of entries, so that any
 /// optimizer keeps its memory for these alone.
 public struct SparseLinear<Scalar: LinearScalar>: Layer {
   public let places: SparsePlaces<Scalar>

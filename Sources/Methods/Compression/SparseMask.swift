@@ -55,7 +55,7 @@ public struct SparseMask: Sendable, Equatable {
   ///   - isExact: whether each weight keeps exactly the rounded number of positions, each choice being equally likely;
   ///     otherwise each position is kept by itself with the probability of its density.
   /// - Throws: `InvalidArgument` for densities that do not fit.
-  /// - Complexity: O(weights), about 10 ns for each; the weights of a network are spread over the threads.
+  /// - Complexity: O(weights); the weights of a network are spread over the threads.
   public init(shapes: [(name: String, shape: [Int])], densities: [Double], seed: UInt64, isExact: Bool = true) throws {
     let masked = shapes.filter { $0.shape.count >= 2 }
     let densities = try layerDensities(shapes: masked.map(\.shape), density: 1, rule: .custom(densities))
