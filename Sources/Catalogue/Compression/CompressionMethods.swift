@@ -1,4 +1,4 @@
 public import CatalogueCore
 
 /// The methods of the module Compression that work.
-public let compressionMethods: [any CataloguedMethod] = [WeLoreMethod(), ConcatSVD(), GGPrior()]
+public let compressionMethods: [any CataloguedMethod] = [WeLoreMethod(), ConcatSVD(), GGPrior(), StructuredFFN()]

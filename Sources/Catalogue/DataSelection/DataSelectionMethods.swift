@@ -1,4 +1,4 @@
 public import CatalogueCore
 
 /// The methods of the module DataSelection that work.
-public let dataSelectionMethods: [any CataloguedMethod] = []
+public let dataSelectionMethods: [any CataloguedMethod] = [DatasetDistillation()]
