@@ -72,7 +72,7 @@ private var distillation: Work {
         let result = unrolled.differentiate(
           from: start, inputs: images, logStep: -2.3, matches: [TrajectoryMatch(step: 20, target: target, weight: 1)],
           scale: 1
-        ) { crossEntropy(model.with(parameters: $0)($1), labels: labels) }
+        ) { parameters, x, _ in crossEntropy(model.with(parameters: parameters)(x), labels: labels) }
         keep(result)
       }
     }

@@ -11,16 +11,18 @@ import Testing
   func fitsRecoverTheShape(shape: Double) throws {
     let law = try GeneralizedGaussian(shape: shape, scale: 0.02)
     var random = RandomStream(seed: 11)
-    let x = law.sample([100_000], from: &random, of: Double.self) + 0.001
-    let likelihood = try GeneralizedGaussianFitting(method: .maximumLikelihood).fit(x)
+    let x = law.sample([100_000], from: &random, of: Double.self)
+    let likelihood = try GeneralizedGaussianFitting(method: .maximumLikelihood, centres: false).fit(x)
     #expect(abs(likelihood.shape / shape - 1) < 0.03)
     #expect(abs(likelihood.law.quantile(0.9) / law.quantile(0.9) - 1) < 0.03)
     #expect(likelihood.convergence.isConverged && likelihood.convergence.iterations < 12)
-    #expect(abs(try GeneralizedGaussianFitting().fit(x).shape / shape - 1) < 0.06)
-    let single = try GeneralizedGaussianFitting(method: .maximumLikelihood).fit(Tensor<Float>(x))
+    // Moments of heavy tails have a standard error of three hundredths at this size.
+    let byMoments = try GeneralizedGaussianFitting(centres: false).fit(x)
+    #expect(abs(byMoments.shape / shape - 1) < (shape < 0.5 ? 0.12 : 0.06))
+    let single = try GeneralizedGaussianFitting(method: .maximumLikelihood, centres: false).fit(Tensor<Float>(x))
     #expect(abs(single.shape - likelihood.shape) < 1e-3)
     // The unit does not matter.
-    let scaled = try GeneralizedGaussianFitting(method: .maximumLikelihood).fit(x * 1e150)
+    let scaled = try GeneralizedGaussianFitting(method: .maximumLikelihood, centres: false).fit(x * 1e150)
     #expect(abs(scaled.shape - likelihood.shape) < 1e-6)
   }
 

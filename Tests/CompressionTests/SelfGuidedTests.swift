@@ -66,7 +66,7 @@ import Testing
 
   @Test func mergedMatrixGrowsStaleByUpdates() throws {
     var random = RandomStream(seed: 5)
-    var layer = PreMerged(try BlockShuffleLinear<Double>(8, 8, blocks: 2, random: &random), overhead: 1 << 20)
+    var layer = PreMerged(try BlockShuffleLinear<Double>(8, 8, blocks: 4, random: &random), overhead: 1 << 20)
     let x: Tensor<Double> = random.normal([2, 8])
     #expect(!layer.isStale && layer.prefersMerged(tokens: 1) && !layer.prefersMerged(tokens: 1 << 20))
     #expect(distance(layer(x), layer.structured(x)) < 1e-12)

