@@ -534,11 +534,12 @@ WORKS = {
 }
 if torch is not None:
     import learning_peers
+    import prior_peers
     import pruning_peers
     import quantization_peers
     import selection_peers
 
-    for module in [learning_peers, pruning_peers, quantization_peers, selection_peers]:
+    for module in [learning_peers, prior_peers, pruning_peers, quantization_peers, selection_peers]:
         WORKS |= module.WORKS
 
 

@@ -44,6 +44,7 @@ struct Benchmarks {
       quantizationWorks,
       selectionWorks,
       pruningWorks,
+      priorWorks,
       learningWorks,
     ].flatMap(\.self)
     if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }

@@ -11,4 +11,6 @@ public let compressionMethods: [any CataloguedMethod] = [
   MFACMethod(),
   ModHiFi(),
   TRP(),
+  GGPrior(),
+  StructuredFFN(),
 ]
