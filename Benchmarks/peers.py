@@ -513,6 +513,10 @@ WORKS = {
     "concat-svd": concat_svd,
     "log-bessel": log_bessel,
 }
+import sketching_peers
+
+sketching_peers.normal = normal
+WORKS |= sketching_peers.WORKS
 if torch is not None:
     import learning_peers
 

@@ -24,7 +24,9 @@ struct Benchmarks {
     defer { peers?.end() }
 
     let machine = measureMachine()
-    var works = coreWorks + algebraWorks + fourierWorks + sparseWorks + methodWorks + learningWorks
+    var works =
+      coreWorks + algebraWorks + fourierWorks + sparseWorks + methodWorks + sketchingWorks
+      + learningWorks
     if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }
     if let filter { works = works.filter { $0.name.contains(filter) } }
     var measurement = Measurement()
