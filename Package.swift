@@ -91,7 +91,9 @@ let package = Package(
     module(
       "Methods", "DataSelection",
       ["Tensors", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers", "Datasets"]),
-    module("Methods", "Sketching", ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "CVectorKernels"]),
+    module(
+      "Methods", "Sketching",
+      ["Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats", "CVectorKernels"]),
     module("Methods", "Recovery", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
     module("Methods", "Imaging", ["Tensors", "LinearAlgebra", "Networks", "Optimizers"]),
     module("Methods", "LinearSolvers", ["Tensors", "LinearAlgebra", "Networks", "Optimizers", "CVectorKernels"]),

@@ -18,6 +18,7 @@ import scipy.fft
 import scipy.linalg
 import scipy.optimize
 import scipy.special
+import sketching_peers
 
 try:
     import torch
@@ -532,6 +533,8 @@ WORKS = {
     "concat-svd": concat_svd,
     "log-bessel": log_bessel,
 }
+sketching_peers.normal = normal
+WORKS |= sketching_peers.WORKS
 if torch is not None:
     import learning_peers
     import prior_peers

@@ -45,6 +45,7 @@ struct Benchmarks {
       selectionWorks,
       pruningWorks,
       priorWorks,
+      sketchingWorks,
       learningWorks,
     ].flatMap(\.self)
     if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }

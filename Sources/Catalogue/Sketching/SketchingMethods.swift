@@ -1,4 +1,6 @@
 public import CatalogueCore
 
 /// The methods of the module Sketching that work.
-public let sketchingMethods: [any CataloguedMethod] = []
+public let sketchingMethods: [any CataloguedMethod] = [
+  DPPLeastSquares(), LinfRegression(), LpSensitivity(), StreamingEigenvector(),
+]

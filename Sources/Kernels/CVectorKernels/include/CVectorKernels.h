@@ -143,4 +143,5 @@ void apus_set_thread_count(size_t count);
 #include "COptimizerKernels.h"
 #include "CPursuitKernels.h"
 #include "CRowKernels.h"
+#include "CSketchingKernels.h"
 #include "CSparseKernels.h"
