@@ -542,8 +542,9 @@ if torch is not None:
     import quantization_peers
     import selection_peers
 
-    for module in [learning_peers, prior_peers, pruning_peers, quantization_peers, selection_peers]:
+    for module in [learning_peers, pruning_peers, quantization_peers, selection_peers]:
         WORKS |= module.WORKS
+    WORKS |= prior_peers.works(normal)
 
 
 def memory(field):
