@@ -48,6 +48,9 @@ public struct PolynomialBasis: ApproximationBasis {
   /// The degree in each variable, for each function.
   public let indices: [[Int]]
   private let degrees: [Int]
+  /// Values of one variable's functions lie one after the other: where each variable's begin, and which of them each
+  /// product takes.
+  private let starts: [Int], places: [Int]
 
   public var dimension: Int { indices.count }
   public var variables: Int { families.count }
@@ -76,14 +79,15 @@ public struct PolynomialBasis: ApproximationBasis {
 
   private init(trusted families: [PolynomialFamily], _ indices: [[Int]]) {
     (self.families, self.indices) = (families, indices)
-    degrees = families.indices.map { k in indices.map { $0[k] }.max() ?? 0 }
+    let degrees = families.indices.map { k in indices.map { $0[k] }.max() ?? 0 }
+    let starts = degrees.indices.map { k in degrees[..<k].reduce(0) { $0 + $1 + 1 } }
+    (self.degrees, self.starts) = (degrees, starts)
+    places = indices.flatMap { index in index.indices.map { starts[$0] + index[$0] } }
   }
 
   public func evaluate(_ points: Tensor<Double>) -> Tensor<Double> {
     precondition(
       points.rank == 2 && points.columns == variables, "points of shape \(points.shape) for \(variables) variables")
-    let starts = degrees.indices.map { k in degrees[..<k].reduce(0) { $0 + $1 + 1 } }
-    let places = indices.flatMap { index in index.indices.map { starts[$0] + index[$0] } }
     let length = degrees.reduce(0) { $0 + $1 + 1 }
     return Tensor(uninitializedShape: [points.rows, dimension]) { result in
       points.withUnsafeBuffer { points in

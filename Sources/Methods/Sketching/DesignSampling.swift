@@ -103,13 +103,12 @@ public func projectionDPP(
 ) throws -> Tensor<Double> {
   let m = basis.dimension
   var directions = [Double](repeating: 0, count: m * m)
-  var along = [Double](repeating: 0, count: m)
   var found = 0
   var accepted: [Double] = []
   var proposals = 0
   while found < m {
-    // As many as the next point is likely to need. Those left over are as good for the point after it.
-    let batch = min(max(4, m / (m - found) + 1), 256)
+    // Proposals left over after a point are as good for the next one.
+    let batch = min(max(32, m / (m - found) + 1), 256)
     let points = basis.sampleOptimal(batch, random: &random)
     let values = basis.evaluate(points)
     proposals += batch
@@ -122,12 +121,11 @@ public func projectionDPP(
         for i in 0..<batch where found < m {
           let phi = values.baseAddress! + i * m
           let whole = Double.dot(phi, strideA: 1, phi, strideB: 1, count: m)
-          var inside = 0.0
-          for k in 0..<found {
-            along[k] = directions.withUnsafeBufferPointer {
-              Double.dot($0.baseAddress! + k * m, strideA: 1, phi, strideB: 1, count: m)
+          let inside = directions.withUnsafeBufferPointer { directions in
+            (0..<found).reduce(0.0) { sum, k in
+              let along = Double.dot(directions.baseAddress! + k * m, strideA: 1, phi, strideB: 1, count: m)
+              return sum + along * along
             }
-            inside += along[k] * along[k]
           }
           let level = Double.random(in: 0..<1, using: &random)
           guard whole > 0, level * whole < whole - inside else { continue }
