@@ -57,6 +57,8 @@ let reasons: [String: String] = [
   "compress-checkpoint .cache/minilm/model.safetensors":
     "The decompositions are LAPACK's on both sides, one on each core here; what is saved is reading and "
     + "writing.",
+  "m-fac-product 256 1000000":
+    "Both sides read the gradients twice, which is all that a product is, at the rate of memory.",
 ]
 
 /// The same for memory.

@@ -100,10 +100,12 @@ import Testing
     var model = network(5)
     var calls: [Int] = []
     let pruner = MFACPruner(damping: 1e-3, gradientCount: 4, recomputations: 3)
-    let report = try pruner.prune(&model, to: 0.75, evaluation: { Double($0.parameterCount) }) { model, index in
-      calls.append(index)
-      return gradient(model, UInt64(index))
-    }
+    let report = try pruner.prune(
+      &model, to: 0.75, evaluation: { Double($0.parameterCount) },
+      gradient: { model, index in
+        calls.append(index)
+        return gradient(model, UInt64(index))
+      })
     #expect(calls == Array(0..<12))
     let eligible = 5 * 8 + 8 * 3
     for (i, round) in report.rounds.enumerated() {
