@@ -53,8 +53,7 @@ struct LpSensitivityClaim {
     for d in dimensions {
       var random = settings.random.child(UInt64(d))
       let a: Tensor<Double> = random.normal([count, d])
-      // Small dimensions are cheap, and scatter more.
-      let draws: UInt64 = d == 4 ? 41 : d == 8 ? 25 : d == 16 ? 9 : 5
+      let draws: UInt64 = d <= 8 ? 9 : 5
       let scores: Tensor<Double>
       if settings.isFull {
         let found = try LpSensitivities(p: 1, method: .coreset(accuracy: 1), iterationLimit: 15).estimate(
@@ -87,9 +86,14 @@ struct LpSensitivityClaim {
       "exponent of the distortion in the rows, d = 32", claimed: -0.5,
       measured: logarithmicSlope(factors.map(Double.init), curves[3]), .within(-0.75 ... -0.35))
     let x = dimensions.map(Double.init)
+    let slope = logarithmicSlope(x, needed)
     evidence.check(
-      "exponent of the rows needed for 0.3 in d", claimed: "1, not 3/2", measured: logarithmicSlope(x, needed),
-      .within(0.75...1.25))
+      "exponent of the rows needed for 0.3 in d: not the 3/2 of the general bound", claimed: "at most 1, as 𝔖²",
+      measured: slope, .atMost(1.25))
+    evidence.notes.append(
+      "The rows needed grow with an exponent of \(slope.formatted(digits: 3)) between d = 4 and 32. That it is 1, as the "
+        + "bound's 𝔖², is not asserted: at so small d the constant still falls with d, for the worst of few directions "
+        + "depends on few rows; 41 draws for d = 4 instead of 9 gave 0.70.")
     func bound(_ kind: LpSampleBound) -> [Double] {
       // Constants of one: scaled to meet the measured ones at d = 4.
       let values = zip(dimensions, totals).map {
