@@ -513,6 +513,9 @@ WORKS = {
     "concat-svd": concat_svd,
     "log-bessel": log_bessel,
 }
+import compression_peers  # noqa: E402: it reads the same arguments
+
+WORKS |= compression_peers.WORKS
 if torch is not None:
     import learning_peers
 

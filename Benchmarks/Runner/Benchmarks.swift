@@ -24,8 +24,10 @@ struct Benchmarks {
     defer { peers?.end() }
 
     let machine = measureMachine()
-    var works = coreWorks + algebraWorks + fourierWorks + sparseWorks + methodWorks + learningWorks
-    if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }
+    var works = coreWorks + algebraWorks + fourierWorks + sparseWorks + methodWorks + learningWorks + compressionRows
+    if let checkpoint {
+      works += checkpointWorks(checkpoint) + [encoderWork(checkpoint), encoderCompressionRow(checkpoint)]
+    }
     if let filter { works = works.filter { $0.name.contains(filter) } }
     var measurement = Measurement()
     if let rounds { measurement.rounds = rounds }

@@ -1,4 +1,6 @@
 public import CatalogueCore
 
 /// The methods of the module Compression that work.
-public let compressionMethods: [any CataloguedMethod] = [WeLoreMethod(), ConcatSVD()]
+public let compressionMethods: [any CataloguedMethod] = [
+  WeLoreMethod(), ConcatSVD(), SAESSVDMethod(), FWSVDMethod(),
+]
