@@ -20,10 +20,13 @@ let core: [Target.Dependency] = [
   "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "Convolutions", "FileFormats",
 ]
 let learning: [Target.Dependency] = ["Networks", "Optimizers", "Datasets", "Training"]
-let methods: [Target.Dependency] = ["Diagnostics", "Compression", "DataSelection"]
+let methods: [Target.Dependency] = [
+  "Diagnostics", "Compression", "DataSelection", "Sketching", "Recovery", "Imaging", "LinearSolvers",
+]
 let libraries = [
   "Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "Convolutions", "FileFormats", "Networks", "Optimizers",
-  "Datasets", "Training", "Diagnostics", "Compression", "DataSelection", "Catalogue", "Jobs",
+  "Datasets", "Training", "Diagnostics", "Compression", "DataSelection", "Sketching", "Recovery", "Imaging",
+  "LinearSolvers", "Catalogue", "Jobs",
 ]
 
 let package = Package(
@@ -81,6 +84,10 @@ let package = Package(
         "CVectorKernels",
       ]),
     module("Methods", "DataSelection", ["Tensors", "LinearAlgebra", "Networks", "Optimizers", "Datasets"]),
+    module("Methods", "Sketching", ["Tensors", "LinearAlgebra", "SpecialFunctions", "FileFormats", "CVectorKernels"]),
+    module("Methods", "Recovery", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
+    module("Methods", "Imaging", ["Tensors", "LinearAlgebra", "Networks", "Optimizers"]),
+    module("Methods", "LinearSolvers", ["Tensors", "LinearAlgebra", "Networks", "Optimizers", "CVectorKernels"]),
 
     // Catalogue: how each method is offered, and what it must show.
     module(
@@ -98,11 +105,24 @@ let package = Package(
     module(
       "Catalogue", "DataSelectionCatalogue", folder: "DataSelection",
       core + learning + ["CatalogueCore", "Experiments", "DataSelection"]),
+    module(
+      "Catalogue", "SketchingCatalogue", folder: "Sketching",
+      core + learning + ["CatalogueCore", "Experiments", "Sketching"]),
+    module(
+      "Catalogue", "RecoveryCatalogue", folder: "Recovery",
+      core + learning + ["CatalogueCore", "Experiments", "Recovery"]),
+    module(
+      "Catalogue", "ImagingCatalogue", folder: "Imaging",
+      core + learning + ["CatalogueCore", "Experiments", "Imaging"]),
+    module(
+      "Catalogue", "LinearSolversCatalogue", folder: "LinearSolvers",
+      core + learning + ["CatalogueCore", "Experiments", "LinearSolvers"]),
     module("Catalogue", "SpecialFunctionsCatalogue", folder: "SpecialFunctions", core + ["CatalogueCore", "Datasets"]),
     module(
       "Catalogue", "Catalogue", folder: "Index",
       [
-        "CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "DataSelectionCatalogue",
+        "CatalogueCore", "DiagnosticsCatalogue", "CompressionCatalogue", "DataSelectionCatalogue", "SketchingCatalogue",
+        "RecoveryCatalogue", "ImagingCatalogue", "LinearSolversCatalogue",
         "SpecialFunctionsCatalogue",
       ]),
 
@@ -139,6 +159,10 @@ let package = Package(
     tests("DiagnosticsTests", ["Diagnostics", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers"]),
     tests("CompressionTests", ["Compression", "LinearAlgebra", "Networks", "Optimizers", "FileFormats"]),
     tests("DataSelectionTests", ["DataSelection", "LinearAlgebra", "Networks", "Optimizers", "Datasets"]),
+    tests("SketchingTests", ["Sketching", "LinearAlgebra", "FileFormats"]),
+    tests("RecoveryTests", ["Recovery", "LinearAlgebra", "FileFormats"]),
+    tests("ImagingTests", ["Imaging", "LinearAlgebra", "FileFormats"]),
+    tests("LinearSolversTests", ["LinearSolvers", "LinearAlgebra", "FileFormats"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
     tests("JobsTests", ["Jobs", "FileFormats", "Compression", "LinearAlgebra"]),
     tests("CommandTests", ["FileFormats", "ApusCommand"]),

@@ -9,10 +9,14 @@
 @_exported import Diagnostics
 @_exported import FileFormats
 @_exported import Fourier
+@_exported import Imaging
 @_exported import Jobs
 @_exported import LinearAlgebra
+@_exported import LinearSolvers
 @_exported import Networks
 @_exported import Optimizers
+@_exported import Recovery
+@_exported import Sketching
 @_exported import SpecialFunctions
 @_exported import Tensors
 @_exported import Training

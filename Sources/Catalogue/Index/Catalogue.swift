@@ -2,6 +2,10 @@ public import CatalogueCore
 import CompressionCatalogue
 import DataSelectionCatalogue
 import DiagnosticsCatalogue
+import ImagingCatalogue
+import LinearSolversCatalogue
+import RecoveryCatalogue
+import SketchingCatalogue
 import SpecialFunctionsCatalogue
 
 /// All methods: those that work, and those that are planned.
@@ -25,7 +29,8 @@ public enum Catalogue {
 
   /// The methods that work, module by module.
   public static let methods: [any CataloguedMethod] =
-    diagnosticsMethods + compressionMethods + dataSelectionMethods + specialFunctionsMethods
+    diagnosticsMethods + compressionMethods + dataSelectionMethods + sketchingMethods + recoveryMethods
+    + imagingMethods + linearSolversMethods + specialFunctionsMethods
 
   /// Every method of the catalogue, by module and id.
   public static let entries: [Entry] = {
