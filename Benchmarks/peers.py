@@ -18,6 +18,7 @@ import scipy.fft
 import scipy.linalg
 import scipy.optimize
 import scipy.special
+import compression_peers
 import sketching_peers
 
 try:
@@ -534,7 +535,7 @@ WORKS = {
     "log-bessel": log_bessel,
 }
 sketching_peers.normal = normal
-WORKS |= sketching_peers.WORKS
+WORKS |= sketching_peers.WORKS | compression_peers.WORKS
 if torch is not None:
     import learning_peers
     import prior_peers

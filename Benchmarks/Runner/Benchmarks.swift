@@ -46,9 +46,12 @@ struct Benchmarks {
       pruningWorks,
       priorWorks,
       sketchingWorks,
+      compressionRows,
       learningWorks,
     ].flatMap(\.self)
-    if let checkpoint { works += checkpointWorks(checkpoint) + [encoderWork(checkpoint)] }
+    if let checkpoint {
+      works += checkpointWorks(checkpoint) + [encoderWork(checkpoint), encoderCompressionRow(checkpoint)]
+    }
     if let memoryOf { return try printMemory(of: memoryOf, among: works, inputs) }
     if let filter { works = works.filter { $0.name.contains(filter) } }
 

@@ -7,7 +7,8 @@ import Jobs
 struct CalibrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate", abstract: "Gather the statistics of a model's layers on a text, in one pass.",
-    usage: "apus calibrate <checkpoint> [--text <file>] [--tokens <n>] [--fisher] -o <stats> [--tokenizer <dir>] [--json]",
+    usage:
+      "apus calibrate <checkpoint> [--text <file>] [--tokens <n>] [--fisher] -o <stats> [--tokenizer <dir>] [--json]",
     discussion: """
       For each linear layer: second moments of its inputs, means and maxima, and with --fisher squared gradients. The file \
       is whole at any time: run an interrupted pass again and it goes on. --merge adds the statistics of other texts. \
@@ -31,7 +32,8 @@ struct CalibrateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Add what another file holds; may be repeated.", valueName: "stats"))
   var merge: [String] = []
 
-  @Option(name: [.short, .long], help: ArgumentHelp("Where the statistics go: a safetensors file.", valueName: "stats"))
+  @Option(
+    name: [.short, .long], help: ArgumentHelp("Where the statistics go: a safetensors file.", valueName: "stats"))
   var output: String
 
   @Flag(help: "Print JSON.")

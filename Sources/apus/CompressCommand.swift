@@ -99,12 +99,14 @@ struct CompressCommand: ParsableCommand {
     let job = ModelCompressionJob(method: method, ratio: ratio, included: include, excluded: exclude)
     let model = try source.model(file, original: nil)
     let text = try source.calibrationText()
-    let statistics = try calibration.map { try CalibrationFile(contentsOf: $0) } ?? job.calibration.map { gathering in
-      var gathering = gathering
-      gathering.tokens = tokens
-      return try gathering.run(
-        model, on: text, named: source.name, progress: ProgressLine.shared.start("calibrate"))
-    }
+    let statistics =
+      try calibration.map { try CalibrationFile(contentsOf: $0) }
+      ?? job.calibration.map { gathering in
+        var gathering = gathering
+        gathering.tokens = tokens
+        return try gathering.run(
+          model, on: text, named: source.name, progress: ProgressLine.shared.start("calibrate"))
+      }
     let result = try job.run(
       model, calibration: statistics, text: text, tokens: tokens,
       progress: ProgressLine.shared.start("compress \(method)"))

@@ -70,7 +70,9 @@ struct TextOptions: ParsableArguments {
   /// The text by name, for reports.
   var name: String { text ?? "the bundled plays of Shakespeare" }
 
-  private func corpus() throws -> TextCorpus { try text.map { try TextCorpus(contentsOf: $0) } ?? Datasets.shakespearePlays() }
+  private func corpus() throws -> TextCorpus {
+    try text.map { try TextCorpus(contentsOf: $0) } ?? Datasets.shakespearePlays()
+  }
 
   /// What measurements are taken on: all of a person's text, the last tenth of the bundled one.
   func heldOutText() throws -> String {

@@ -1,5 +1,6 @@
 import Compression
 import Networks
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -212,5 +213,16 @@ func smallDecoder(seed: UInt64, vocabulary: Int = 11) throws -> (model: GPT<Floa
       _ = try PlannedCompression(TruncatedSVD()).compress(
         model, keeping: 0.5, calibration: nil, data: nil, where: { _ in false }, progress: .silent)
     }
+  }
+}
+
+/// Holds what a tap saw.
+final class Kept: Sendable {
+  private let state = Mutex(Tensor<Float>?.none)
+  var value: Tensor<Float>? { state.withLock { $0 } }
+
+  func keep(_ tensor: Tensor<Float>) -> Tensor<Float> {
+    state.withLock { $0 = tensor }
+    return tensor
   }
 }

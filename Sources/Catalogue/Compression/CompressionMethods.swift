@@ -13,4 +13,6 @@ public let compressionMethods: [any CataloguedMethod] = [
   TRP(),
   GGPrior(),
   StructuredFFN(),
+  SAESSVDMethod(),
+  FWSVDMethod(),
 ]

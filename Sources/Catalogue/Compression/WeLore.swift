@@ -39,8 +39,8 @@ struct WeLoreMethod: CataloguedMethod {
         "The threshold search is exact, and on a network of equal spectral norms with known light and heavy tails its "
         + "ranks reconstruct better than uniform ones at 0.5 and 0.4 of the parameters.",
       pending: [
-        "Fine-tuning of low-rank components only, the tracker of gradient ranks, the GaLore optimizer, and the claims on a "
-          + "character language model (losses by rule and budget, gradient link) wait for the training of networks."
+        "The tracker of gradient ranks, the GaLore optimizer, and the claim that links gradient ranks to weight ranks over "
+          + "three trainings."
       ])
   }
 

@@ -1,5 +1,6 @@
 public import Datasets
 public import Networks
+import Optimizers
 public import Tensors
 
 /// The project's trained language model and the text that belongs to it: the subject of claims on real networks.
@@ -35,5 +36,26 @@ public struct CharacterModel: Sendable {
   /// Random windows of the training text to calibrate on, each of shape [1, 128].
   public func calibration(windows count: Int, seed: UInt64) -> [Tensor<Int>] {
     (0..<count).map { train.batch(at: $0, size: 1, random: RandomStream(seed: seed)).inputs }
+  }
+
+  /// `model` after some steps of AdamW on random batches of 16 training windows.
+  ///
+  /// - Parameters:
+  ///   - isTrainable: which parameters are learned, by name.
+  ///   - rate: the learning rate.
+  public func fineTuned(
+    _ model: GPT<Float>, steps: Int, rate: Double = 3e-4, seed: UInt64,
+    where isTrainable: (String) -> Bool = { _ in true }
+  ) -> GPT<Float> {
+    var model = model
+    var optimizer = AdamW<Float>(learningRate: rate)
+    for step in 0..<steps {
+      let batch = train.batch(at: step, size: 16, random: RandomStream(seed: seed))
+      let gradient = model.valueAndGradient(where: isTrainable) {
+        crossEntropy($0(batch.inputs), labels: batch.targets)
+      }.gradient
+      optimizer.update(&model, along: gradient)
+    }
+    return model
   }
 }

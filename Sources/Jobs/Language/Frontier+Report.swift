@@ -110,7 +110,8 @@ extension Frontier {
         x: "layer", y: "relative output error",
         shown.map { point in
           Series(
-            point.method, x: point.layers.indices.map { Double($0 + 1) }, y: point.layers.map { $0.outputError ?? .nan })
+            point.method, x: point.layers.indices.map { Double($0 + 1) }, y: point.layers.map { $0.outputError ?? .nan }
+          )
         }))
     plots.append(
       Plot(
@@ -151,7 +152,8 @@ extension Frontier {
 
   /// What a terminal shows.
   public var summary: Report.Section {
-    Report.Section(id: "", title: "", blocks: [.facts(facts), .table(table)] + (failureTable.map { [.table($0)] } ?? []))
+    Report.Section(
+      id: "", title: "", blocks: [.facts(facts), .table(table)] + (failureTable.map { [.table($0)] } ?? []))
   }
 
   public var json: JSONValue {

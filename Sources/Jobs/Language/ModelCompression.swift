@@ -121,7 +121,8 @@ public struct ModelCompressionJob: Sendable {
       }
       data = try network.calibrationData(text, model, tokens: tokens, maximumLength: 128)
     }
-    let names = try LayerPatterns(included: included, excluded: excluded).select(from: network.linearGroups.flatMap { $0 })
+    let names = try LayerPatterns(included: included, excluded: excluded).select(
+      from: network.linearGroups.flatMap { $0 })
     let result = try compressor.compress(
       network, keeping: ratio, calibration: calibration?.calibration, data: data, where: names.contains,
       progress: progress)

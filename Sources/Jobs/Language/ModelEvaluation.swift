@@ -72,7 +72,8 @@ public struct ModelEvaluator: Sendable {
           "against", found: "a vocabulary of \(reference.configuration.vocabulary)",
           wanted: "the model's \(decoder.configuration.vocabulary)")
       }
-      quality = .decoder(try evaluator.evaluate(decoder, against: original == nil ? nil : reference, progress: progress))
+      quality = .decoder(
+        try evaluator.evaluate(decoder, against: original == nil ? nil : reference, progress: progress))
     case (.encoder, nil), (.encoder, .encoder):
       let data = try LabelledSentences(of: text, count: sentences)
       quality = .encoder(try compareEncoders(model, original ?? model, data, progress))

@@ -4,7 +4,7 @@ public import Compression
 /// The methods that compress the layers of a network, by their ids.
 public enum NetworkMethods {
   /// In the order in which a frontier shows them.
-  public static let ids = ["svd", "welore", "concat-svd"]
+  public static let ids = ["svd", "welore", "concat-svd", "fwsvd", "saes-svd", "cospadi"]
 
   /// - Throws: `UsageError` for an id that is none of ``ids``.
   public static func compressor(_ id: String) throws -> any NetworkCompressor {
@@ -12,6 +12,9 @@ public enum NetworkMethods {
     case "svd": return PlannedCompression(TruncatedSVD())
     case "welore": return PlannedCompression(WeLore())
     case "concat-svd": return PlannedCompression(ConcatenatedSVD())
+    case "fwsvd": return FWSVD()
+    case "saes-svd": return SAESSVD()
+    case "cospadi": return CoSpaDi()
     default:
       let suggestion = nearest(to: id, among: ids).map { "did you mean '\($0)'? " } ?? ""
       throw UsageError(

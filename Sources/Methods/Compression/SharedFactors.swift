@@ -61,7 +61,7 @@ extension SharedFactors<Float> {
 }
 
 /// Square roots of singular values, with one where a value is rounding: those directions carry nothing to balance.
-private func balancingRoots(_ values: [Double]) -> [Double] {
+func balancingRoots(_ values: [Double]) -> [Double] {
   let floor = 1e-7 * (values.first ?? 0)
   return values.map { $0 > floor ? $0.squareRoot() : 1 }
 }
