@@ -89,6 +89,19 @@ public struct QuantizedCheckpoint: Sendable {
   /// The tensor as numbers, corrected.
   public func tensor(named name: String) throws -> Tensor<Float> { try form(name).dense }
 
+  /// Whether a tensor is stored, as codes or as it is.
+  func has(_ name: String) -> Bool { records[name] != nil || checkpoint.entry(named: name) != nil }
+
+  /// - Throws: `FileError` when a configuration's model is larger than what the file can hold.
+  func requireRoom(for parameters: Int) throws {
+    let stored = records.values.reduce(0) { $0 + $1.shape[0] * $1.shape[1] } + checkpoint.parameterCount
+    guard parameters <= stored + stored / 8 else {
+      throw FileError(
+        .unsuitable, checkpoint.path,
+        "its configuration is of a model of \(parameters) numbers, and it holds \(stored) at most")
+    }
+  }
+
   /// All tensors under their original names: what a model without knowledge of codes takes over.
   func state() throws -> [String: Tensor<Float>] {
     var state: [String: Tensor<Float>] = [:]

@@ -8,8 +8,8 @@ struct FrontierCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "frontier", abstract: "Compress a model by every method at several sizes: what does each size cost?",
     usage: """
-      apus frontier <checkpoint> [--ratios 0.2,0.3,0.5] [--methods all] [--text <file>] [--held-out <file>]
-                   [--tokens <n>] [--tolerance <t>] [--tokenizer <dir>] --report <dir> [--json]
+      apus frontier <checkpoint> [--ratios 0.2,0.3,0.5] [--methods all] [--formats all] [--text <file>]
+                   [--held-out <file>] [--tokens <n>] [--tolerance <t>] [--tokenizer <dir>] [--report <dir>] [--json]
       """,
     discussion: """
       One page with the frontier of size and quality, the speed, ranks and errors of all layers, and a recommendation: the \
@@ -28,6 +28,9 @@ struct FrontierCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Methods with commas, or all.", valueName: "list"))
   var methods = "all"
+
+  @Option(help: ArgumentHelp("Formats that weights are rounded to, with commas; all, or none.", valueName: "list"))
+  var formats = "all"
 
   @OptionGroup var source: TextOptions
 
@@ -62,7 +65,11 @@ struct FrontierCommand: ParsableCommand {
       return ratio
     }
     guard !job.ratios.isEmpty else { throw UsageError("--ratios needs at least one, for example --ratios 0.2,0.3") }
-    if methods != "all" { job.methods = methods.split(separator: ",").map(String.init) }
+    if methods != "all" { job.methods = methods == "none" ? [] : methods.split(separator: ",").map(String.init) }
+    if formats != "all" { job.formats = formats == "none" ? [] : formats.split(separator: ",").map(String.init) }
+    guard !job.methods.isEmpty || !job.formats.isEmpty else {
+      throw UsageError("--methods none and --formats none leave nothing to compare")
+    }
     guard tolerance > 0, tolerance.isFinite else { throw UsageError("--tolerance must be a positive number") }
     job.tolerance = tolerance
     job.tokens = tokens

@@ -1,4 +1,5 @@
 import CatalogueCore
+import Compression
 import Foundation
 public import Tensors
 
@@ -52,6 +53,10 @@ public struct Frontier: Sendable {
 /// Compresses a model by every method at every ratio, and measures each result on held-out text.
 public struct FrontierJob: Sendable {
   public var methods = NetworkMethods.ids
+  /// Formats that the layers' weights are rounded to, each as it is and, below eight bits, repaired by QERA.
+  public var formats = ["int8", "rf8", "nf4", "int4", "nf3"]
+  /// The rank of the repair.
+  public var repairRank = 16
   /// The shares of the layers' numbers to keep.
   public var ratios: [Double] = [0.2, 0.3, 0.5]
   public var evaluator = ModelEvaluator()
@@ -77,7 +82,8 @@ public struct FrontierJob: Sendable {
         return ModelCompressionJob(method: method, ratio: ratio)
       }
     }
-    let stages = jobs.count + 2
+    let roundings = try roundings()
+    let stages = jobs.count + roundings.count + 2
     let reference = try evaluator.evaluate(model, against: model, on: heldOut, progress: progress.part(0, of: stages))
     var gathering = CalibrationJob(tokens: tokens)
     gathering.includesFisher = try jobs.contains { try $0.calibration?.includesFisher == true }
@@ -86,24 +92,76 @@ public struct FrontierJob: Sendable {
       model: model.path, isDecoder: model.isDecoder, text: text, reference: reference, points: [], failures: [],
       tolerance: tolerance ?? 0.05, seconds: 0)
     for (i, job) in jobs.enumerated() {
-      let setting = "\(job.ratio)"
       let stage = progress.part(i + 2, of: stages)
-      do {
+      try frontier.add(job.method, "\(job.ratio)") {
         let result = try job.run(
           model, calibration: statistics, text: calibration, tokens: tokens, progress: stage.part(0, of: 2))
-        let evaluation = try evaluator.evaluate(
-          result.model, against: model, on: heldOut, progress: stage.part(1, of: 2))
-        frontier.points.append(
-          FrontierPoint(
-            method: job.method, setting: setting,
-            size: Double(result.model.parameterCount) / Double(model.parameterCount),
-            operations: result.model.operationsPerToken, evaluation: evaluation, layers: result.layers,
-            warnings: result.warnings, seconds: result.seconds))
-      } catch let error as InvalidArgument {
-        frontier.failures.append((job.method, setting, error.description))
+        let size = Double(result.model.parameterCount) / Double(model.parameterCount)
+        return try point(of: result, "\(job.ratio)", size: size, model, heldOut, stage.part(1, of: 2))
+      }
+    }
+    for (i, rounding) in roundings.enumerated() {
+      let stage = progress.part(jobs.count + i + 2, of: stages)
+      try frontier.add(rounding.name, rounding.format) {
+        let result = try ModelCompressionJob(method: rounding.name, ratio: 1).compress(
+          model, by: rounding.compressor, calibration: statistics, progress: stage.part(0, of: 2))
+        return try point(
+          of: result, rounding.format, size: size(of: result, model), model, heldOut, stage.part(1, of: 2))
       }
     }
     frontier.seconds = (ContinuousClock.now - start) / .seconds(1)
     return frontier
+  }
+
+  /// A way to round weights.
+  private struct Rounding {
+    var name: String
+    var format: String
+    var compressor: QERACompressor
+  }
+
+  private func roundings() throws -> [Rounding] {
+    try formats.flatMap { name -> [Rounding] in
+      let format = try WeightFormats.format(name)
+      func compressor(_ format: some WeightQuantizer, _ method: QERA?) -> QERACompressor {
+        QERACompressor(format: format, method: method)
+      }
+      let plain = Rounding(name: "rounded", format: name, compressor: compressor(format, nil))
+      guard format.bits < 8 else { return [plain] }
+      let repaired = compressor(format, QERA(rank: repairRank))
+      return [plain, Rounding(name: "rounded + qera", format: name, compressor: repaired)]
+    }
+  }
+
+  private func point(
+    of result: ModelCompression, _ setting: String, size: Double, _ original: TextModel, _ heldOut: String,
+    _ progress: WorkProgress
+  ) throws -> FrontierPoint {
+    let evaluation = try evaluator.evaluate(result.model, against: original, on: heldOut, progress: progress)
+    return FrontierPoint(
+      method: result.method, setting: setting, size: size, operations: result.model.operationsPerToken,
+      evaluation: evaluation, layers: result.layers, warnings: result.warnings, seconds: result.seconds)
+  }
+
+  /// The bits of a model with rounded layers over those that the original is stored in.
+  private func size(of result: ModelCompression, _ original: TextModel) -> Double {
+    let inLayers = result.layers.reduce(0) { $0 + $1.originalParameters }
+    let rest = Double(original.parameterCount - inLayers) * original.storedBits
+    let rounded = result.layers.reduce(0.0) { sum, layer in
+      let bits = layer.figures.first { $0.name == "bits per weight" }?.value ?? original.storedBits
+      return sum + bits * Double(layer.originalParameters)
+    }
+    return (rest + rounded) / (Double(original.parameterCount) * original.storedBits)
+  }
+}
+
+extension Frontier {
+  /// Takes up a point, or why there is none.
+  fileprivate mutating func add(_ method: String, _ setting: String, _ point: () throws -> FrontierPoint) throws {
+    do {
+      points.append(try point())
+    } catch let error as InvalidArgument {
+      failures.append((method, setting, error.description))
+    }
   }
 }

@@ -78,7 +78,16 @@ public struct ModelCompressionJob: Sendable {
     guard ratio > 0, ratio < 1 else {
       throw InvalidArgument("ratio", found: "\(ratio)", wanted: "a fraction above 0 and below 1")
     }
-    let compressor = try NetworkMethods.compressor(method)
+    return try compress(
+      model, by: NetworkMethods.compressor(method), calibration: calibration, text: text, tokens: tokens,
+      progress: progress)
+  }
+
+  /// The same by a compressor that is given.
+  func compress(
+    _ model: TextModel, by compressor: any NetworkCompressor, calibration: CalibrationFile?, text: String? = nil,
+    tokens: Int = 16_384, progress: WorkProgress
+  ) throws -> ModelCompression {
     try requireStatistics(for: compressor, of: model, calibration)
     let start = ContinuousClock.now
     func compress(_ network: some TextNetwork) throws -> ModelCompression {

@@ -20,11 +20,14 @@ public struct TextModel: Sendable {
   public let tokenizer: any Tokenizer
   /// The file or folder it was read from.
   public let path: String
+  /// Bits of a number as the file stores it, on average.
+  public let storedBits: Double
 
-  public init(_ network: Network, tokenizer: any Tokenizer, path: String = "") {
+  public init(_ network: Network, tokenizer: any Tokenizer, path: String = "", storedBits: Double = 32) {
     self.network = network
     self.tokenizer = tokenizer
     self.path = path
+    self.storedBits = storedBits
   }
 
   /// Reads a model.
@@ -39,16 +42,17 @@ public struct TextModel: Sendable {
     let configuration = [folder.map(Self.folder(of:)), beside].compactMap(\.self).map { "\($0)/config.json" }
       .first { FileManager.default.fileExists(atPath: $0) }
     self.path = path
+    storedBits = 8 * Double(checkpoint.byteCount) / Double(max(checkpoint.parameterCount, 1))
     if checkpoint.metadata["config"] != nil {
-      let model = try GPT<Float>(from: checkpoint)
+      let model = try Self.decoder(checkpoint, GPTConfiguration(of: checkpoint))
       network = .decoder(model)
       tokenizer = try Self.tokenizer(folder ?? beside, vocabulary: model.configuration.vocabulary)
     } else if let configuration, try Self.isBERT(configuration) {
-      let embedder = try SentenceEmbedder(checkpoint: checkpoint.path, tokenizer: folder ?? beside)
-      network = .encoder(embedder.model)
-      tokenizer = embedder.tokenizer
+      let model = try Self.encoder(checkpoint, BERTConfiguration(contentsOf: configuration))
+      network = .encoder(model)
+      tokenizer = try Self.wordPieces(folder ?? beside, vocabulary: model.configuration.vocabulary)
     } else if let configuration {
-      let model = try GPT<Float>(from: checkpoint, configuration: GPTConfiguration(contentsOf: configuration))
+      let model = try Self.decoder(checkpoint, GPTConfiguration(contentsOf: configuration))
       network = .decoder(model)
       tokenizer = try Self.tokenizer(folder ?? beside, vocabulary: model.configuration.vocabulary)
     } else {
@@ -124,6 +128,42 @@ public struct TextModel: Sendable {
       dense.network = .encoder(model)
     }
     try dense.save(to: path, as: type, metadata: extra)
+  }
+
+  // MARK: Reading
+
+  /// A decoder whose matrices are numbers, factors or codes.
+  private static func decoder(_ checkpoint: Checkpoint, _ configuration: GPTConfiguration) throws -> GPT<Float> {
+    guard let quantized = try QuantizedCheckpoint(checkpoint) else {
+      return try GPT<Float>(from: checkpoint, configuration: configuration)
+    }
+    try quantized.requireRoom(for: configuration.parameterCount)
+    var random = RandomStream(seed: 0)
+    var model = try GPT<Float>(configuration, random: &random)
+    try model.load(from: quantized)
+    return model
+  }
+
+  /// An encoder whose matrices are numbers, factors or codes.
+  private static func encoder(_ checkpoint: Checkpoint, _ configuration: BERTConfiguration) throws -> BERT<Float> {
+    guard let quantized = try QuantizedCheckpoint(checkpoint) else {
+      return try BERT<Float>(from: checkpoint, configuration: configuration)
+    }
+    try quantized.requireRoom(for: configuration.parameterCount)
+    var random = RandomStream(seed: 0)
+    var model = try BERT<Float>(
+      configuration, hasPooler: quantized.has("pooler.dense.weight"), random: &random)
+    try model.load(from: quantized)
+    return model
+  }
+
+  private static func wordPieces(_ folder: String, vocabulary: Int) throws -> WordPieceTokenizer {
+    let tokenizer = try WordPieceTokenizer(contentsOf: folder)
+    guard tokenizer.vocabularyCount <= vocabulary else {
+      throw FileError(
+        .unsuitable, folder, "a tokenizer of \(tokenizer.vocabularyCount) tokens for a model of \(vocabulary)")
+    }
+    return tokenizer
   }
 
   // MARK: Where things lie

@@ -1,3 +1,4 @@
+import Compression
 import FileFormats
 import Foundation
 import Jobs
@@ -58,15 +59,44 @@ import Testing
     #expect(throws: InvalidArgument.self) { try ModelCompressionJob(method: "svd", ratio: ratio).run(model) }
   }
 
+  /// Codes on disk are the model that was rounded, with a repair and without.
+  @Test(arguments: WeightFormats.names) func quantizedCheckpointsRun(format: String) throws {
+    let path = folder.file("a.safetensors")
+    let model = try randomDecoder(path)
+    let statistics = try CalibrationJob(tokens: 1_024).run(model, on: text, named: "text")
+    let plain = CheckpointQuantizationJob(format: format)
+    let repaired = CheckpointQuantizationJob(format: format, repair: QERA(rank: 3))
+    let outputs = ["plain", "repaired", "dense"].map { folder.file("\($0).safetensors") }
+    let rounded = try plain.run(FactoredCheckpoint(path), to: outputs[0], calibration: statistics)
+    let corrected = try repaired.run(FactoredCheckpoint(path), to: outputs[1], calibration: statistics)
+    var dense = plain
+    dense.isDense = true
+    _ = try dense.run(FactoredCheckpoint(path), to: outputs[2])
+    #expect(rounded.rows.count == 14 && rounded.bitsPerWeight < 33.0 / 2 && rounded.bytesAfter < rounded.bytesBefore)
+    for (before, after) in zip(rounded.rows, corrected.rows) {
+      #expect(try #require(after.outputError) < #require(before.outputError), "\(before.name)")
+      #expect(after.uncorrectedOutputError == before.outputError)
+    }
+    #expect(distance(try scores(TextModel(outputs[0])), try scores(TextModel(outputs[2]))) < 1e-6)
+    let evaluator = ModelEvaluator(tokens: 256)
+    let errors = try outputs.prefix(2).map { try evaluator.evaluate(TextModel($0), against: model, on: text) }
+    #expect(try errors.allSatisfy { try #require($0.damage).isFinite })
+    // A part that is not there, and statistics that are not there.
+    #expect(throws: InvalidArgument.self) { try repaired.run(FactoredCheckpoint(path), to: folder.file("x")) }
+    #expect(throws: InvalidArgument.self) { try plain.run(FactoredCheckpoint(path), to: path) }
+  }
+
   @Test func theFrontierIsOne() throws {
     let model = try randomDecoder(folder.file("a.safetensors"))
     var job = FrontierJob()
     job.ratios = [0.4, 0.8]
+    job.formats = ["int8", "nf4"]
+    job.repairRank = 4
     job.tokens = 1_024
     job.evaluator = ModelEvaluator(tokens: 256)
     job.tolerance = 10
     let frontier = try job.run(model, calibration: text, heldOut: randomText(lines: 60, seed: 4), named: "text")
-    #expect(frontier.points.count + frontier.failures.count == 2 * NetworkMethods.ids.count)
+    #expect(frontier.points.count + frontier.failures.count == 2 * NetworkMethods.ids.count + 3)
     #expect(frontier.reference.damage == 0)
     let efficient = frontier.efficient
     for (larger, smaller) in zip(efficient, efficient.dropFirst()) {

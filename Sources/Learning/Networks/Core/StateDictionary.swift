@@ -1,6 +1,7 @@
 // Saving and loading a module's tensors under their names, as PyTorch's state dictionaries do.
 
 public import FileFormats
+import Foundation
 public import Tensors
 
 /// Why a state dictionary does not fit a module.
@@ -33,8 +34,13 @@ extension Checkpoint {
   /// configuration may say anything. Small models pass, so that what they lack is told by name.
   func requireRoom(for count: Int) throws {
     guard count > max(parameterCount, 1 << 22) else { return }
+    // Factors stand for more numbers than they have; thin ones can announce any size, but not more than fits in here.
+    let factored = try FactoredCheckpoint(self)
+    let announced = factored.entries.reduce(0.0) { $0 + $1.shape.reduce(1.0) { $0 * Double($1) } }
+    let held = factored.isFactored ? min(announced, Double(ProcessInfo.processInfo.physicalMemory) / 16) : announced
+    guard Double(count) > held else { return }
     throw FileError(
-      .unsuitable, path, "the configuration is of a model of \(count) numbers, but this file has \(parameterCount)")
+      .unsuitable, path, "the configuration is of a model of \(count) numbers, but this file has \(Int(held))")
   }
 }
 

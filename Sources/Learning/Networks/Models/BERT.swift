@@ -1,5 +1,6 @@
 // An encoder of texts: each token's vector depends on all others.
 
+public import FileFormats
 public import Tensors
 
 /// A BERT encoder.
@@ -34,6 +35,19 @@ public struct BERT<Scalar: RealScalar>: Module {
     blocks = (0..<configuration.layers).map { _ in EncoderBlock(configuration, random: &random) }
     pooler = hasPooler ? initialLinear(width, width, &random) : nil
     dropout = Dropout(configuration.dropout)
+  }
+
+  /// The model in a checkpoint, with or without `bert.` before its names.
+  ///
+  /// - Throws: `FileError` or `StateMismatch` when the tensors are not those of the configuration.
+  public init(from checkpoint: Checkpoint, configuration: BERTConfiguration) throws {
+    try checkpoint.requireRoom(for: configuration.parameterCount)
+    let prefix = checkpoint.entry(named: "bert.embeddings.word_embeddings.weight") == nil ? "" : "bert."
+    let hasPooler = try FactoredCheckpoint(checkpoint).entry(named: prefix + "pooler.dense.weight") != nil
+    var random = RandomStream(seed: 0)
+    try self.init(configuration, hasPooler: hasPooler, random: &random)
+    // Some checkpoints store the numbers of the positions beside the weights.
+    try load(from: checkpoint, prefix: prefix, allowingUnexpected: true)
   }
 
   /// The vectors of all tokens.

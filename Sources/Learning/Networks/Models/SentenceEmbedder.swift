@@ -28,13 +28,7 @@ public struct SentenceEmbedder: Sendable {
   public init(checkpoint path: String, tokenizer folder: String, maximumLength: Int = 256) throws {
     let checkpoint = try Checkpoint(path)
     let configuration = try BERTConfiguration(contentsOf: Self.configurationFile(checkpoint.path, folder))
-    try checkpoint.requireRoom(for: configuration.parameterCount)
-    let prefix = checkpoint.entry(named: "bert.embeddings.word_embeddings.weight") == nil ? "" : "bert."
-    var random = RandomStream(seed: 0)
-    let hasPooler = checkpoint.entry(named: prefix + "pooler.dense.weight") != nil
-    model = try BERT(configuration, hasPooler: hasPooler, random: &random)
-    // Some checkpoints store the numbers of the positions beside the weights.
-    try model.load(from: checkpoint, prefix: prefix, allowingUnexpected: true)
+    model = try BERT(from: checkpoint, configuration: configuration)
     tokenizer = try WordPieceTokenizer(contentsOf: folder)
     tokenizer.maximumLength = min(maximumLength, configuration.positions)
     guard tokenizer.vocabularyCount <= configuration.vocabulary else {
