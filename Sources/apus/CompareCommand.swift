@@ -1,5 +1,6 @@
 import ArgumentParser
 import CatalogueCore
+import FileFormats
 import Jobs
 
 struct CompareCommand: ParsableCommand {
