@@ -1,5 +1,5 @@
 public import Compression
-import FileFormats
+public import FileFormats
 import Foundation
 import LinearAlgebra
 public import Tensors
@@ -135,7 +135,7 @@ extension FactoredCheckpoint {
   /// The input stays a person's own: it is never replaced by what is made of it.
   ///
   /// - Throws: `InvalidArgument` when `output` is one of this checkpoint's files.
-  func requireOther(_ output: String) throws {
+  public func requireOther(_ output: String) throws {
     let target = URL(fileURLWithPath: output).resolvingSymlinksInPath().path
     for file in checkpoint.files where URL(fileURLWithPath: file.path).resolvingSymlinksInPath().path == target {
       throw InvalidArgument("output", found: "the input itself", wanted: "another file")

@@ -37,7 +37,8 @@ struct Apus: ParsableCommand {
     subcommands: [
       MethodsCommand.self, ShowCommand.self, RunCommand.self, ReproduceCommand.self, InspectCommand.self,
       CompressCommand.self, CompareCommand.self, TourCommand.self, TrainCommand.self, GenerateCommand.self,
-      EmbedCommand.self, CalibrateCommand.self, QuantizeCommand.self, EvaluateCommand.self, FrontierCommand.self,
+      EmbedCommand.self, CalibrateCommand.self, QuantizeCommand.self, PruneCommand.self,
+      UnlearnCommand.self, EvaluateCommand.self, FrontierCommand.self,
     ])
 
   static func main() async {

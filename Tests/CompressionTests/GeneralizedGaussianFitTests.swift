@@ -55,7 +55,8 @@ import Testing
 
   @Test func badWeightsAreRefused() {
     let fitting = GeneralizedGaussianFitting()
-    for bad in [Tensor<Double>([]), Tensor([3.0, 3, 3]), Tensor([1.0, .nan]), Tensor([0.0, 0, 0])] {
+    let bad: [Tensor<Double>] = [.zeros([0]), Tensor([3.0, 3, 3]), Tensor([1.0, .nan]), Tensor([0.0, 0, 0])]
+    for bad in bad {
       #expect(throws: InvalidArgument.self) { try fitting.fit(bad) }
     }
   }

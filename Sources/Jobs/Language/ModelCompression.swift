@@ -204,17 +204,9 @@ extension ModelCompression {
   ///
   /// - Throws: `InvalidArgument` when that is the original itself; `FileError`.
   public func save(to path: String, replacing original: String, isDense: Bool = false) throws {
-    let checkpoint = try Checkpoint(original)
-    try FactoredCheckpoint(checkpoint).requireOther(path)
-    var counts: [StoredType: Int] = [:]
-    for entry in checkpoint.entries where entry.type.isFloatingPoint { counts[entry.type, default: 0] += entry.count }
-    let type = counts.max { ($0.value, "\($1.key)") < ($1.value, "\($0.key)") }?.key
-    let metadata = ["apus.method": method, "apus.budget": "keeping \(ratio)"]
-    if isDense {
-      try model.saveDense(to: path, as: type, metadata: metadata)
-    } else {
-      try model.save(to: path, as: type, metadata: metadata)
-    }
+    try model.save(
+      to: path, replacing: original, isDense: isDense,
+      metadata: ["apus.method": method, "apus.budget": "keeping \(ratio)"])
   }
 
   /// The figures that some layer has, in the order in which they were met.

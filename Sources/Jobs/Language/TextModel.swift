@@ -130,6 +130,22 @@ public struct TextModel: Sendable {
     try dense.save(to: path, as: type, metadata: extra)
   }
 
+  /// Writes what was made of a checkpoint, in the type that most of its numbers have.
+  ///
+  /// - Throws: `InvalidArgument` when that is the original itself; `FileError`.
+  func save(to path: String, replacing original: String, isDense: Bool = false, metadata: [String: String]) throws {
+    let checkpoint = try Checkpoint(Self.weights(original))
+    try FactoredCheckpoint(checkpoint).requireOther(path)
+    var counts: [StoredType: Int] = [:]
+    for entry in checkpoint.entries where entry.type.isFloatingPoint { counts[entry.type, default: 0] += entry.count }
+    let type = counts.max { ($0.value, "\($1.key)") < ($1.value, "\($0.key)") }?.key
+    if isDense {
+      try saveDense(to: path, as: type, metadata: metadata)
+    } else {
+      try save(to: path, as: type, metadata: metadata)
+    }
+  }
+
   // MARK: Reading
 
   /// A decoder whose matrices are numbers, factors or codes.

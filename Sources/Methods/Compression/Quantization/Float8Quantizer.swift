@@ -25,7 +25,7 @@ public struct Float8Quantizer: WeightQuantizer, Hashable {
 
   /// The format for the law of these weights; that of Gaussian ones where no law fits, as for a constant matrix.
   private func suited(to weight: Tensor<Float>) throws -> Minifloat {
-    let shape = (try? GeneralizedGaussian.fit(Tensor<Double>(weight)))?.shape ?? 2
+    let shape = (try? GeneralizedGaussianFitting(method: .moments).fit(weight))?.law.shape ?? 2
     return try optimalFloat8(shape: min(max(shape, 0.3), 4)).format
   }
 }
