@@ -158,6 +158,8 @@ enum LearningSamples {
     let step = model.valueAndGradient { $0.loss(tokens) }
     let text = try model.generate([10], count: 100, sampling: TokenSampling(temperature: 0.8), random: &random)
     model.forEachParameter { _, _ in }
+    let watched = model.tapped { name in LinearTap(input: { x in print(name, x.shape) }) }
+    _ = watched(tokens)
     _ = (step, text)
   }
 

@@ -37,11 +37,11 @@ import Testing
     let map = try Fastfood<Float>(rows: 200_000, columns: 300, random: &random)
     let v: Tensor<Float> = random.normal([300])
     let u: Tensor<Float> = random.normal([200_000])
-    let (forward, backward) = (map.apply(v), map.applyTransposed(u))
-    let threads = threadCount
-    threadCount = 1
-    defer { threadCount = threads }
-    #expect(distance(map.apply(v), forward) == 0 && distance(map.applyTransposed(u), backward) == 0)
+    let (forward, backward) = withThreads(1) { (map.apply(v), map.applyTransposed(u)) }
+    for count in [2, 3] {
+      let (other, back) = withThreads(count) { (map.apply(v), map.applyTransposed(u)) }
+      #expect(other == forward && back == backward, "\(count) threads")
+    }
   }
 
   @Test(arguments: 0..<4) func sampledProductsAreEntriesOfTheProduct(seed: UInt64) throws {

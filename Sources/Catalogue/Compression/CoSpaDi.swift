@@ -31,7 +31,7 @@ struct CoSpaDiMethod: CataloguedMethod {
   var card: MethodCard {
     MethodCard(
       id: "cospadi", module: "Compression",
-      title: "CoSpaDi: Compressing LLMs via Calibration-Guided Sparse Dictionary Learning",
+      title: "COSPADI: Compressing LLMs via Calibration-Guided Sparse Dictionary Learning",
       paper: Paper("Makhov et al.", 2025, arXiv: "2509.22075"),
       summary:
         "Replaces a layer's weight by sparse codes over a dictionary, fitted to the layer's outputs on calibration "

@@ -13,11 +13,10 @@ extension CharacterModel {
     var optimizer = Adam<Float>(learningRate: learningRate)
     let random = RandomStream(seed: seed)
     let pass = ForwardPass.training(random: random.child(1))
+    let isFactor = { (name: String) in name.hasSuffix(".left") || name.hasSuffix(".right") }
     for step in 0..<steps {
       let batch = train.batch(at: step, size: 16, random: random.child(0))
-      let (_, gradient) = model.valueAndGradient(
-        in: pass, where: { $0.hasSuffix(".left") || $0.hasSuffix(".right") }
-      ) { model, pass in
+      let (_, gradient) = model.valueAndGradient(in: pass, where: isFactor) { model, pass in
         crossEntropy(model(batch.inputs, in: pass), labels: batch.targets)
       }
       optimizer.update(&model, along: gradient, rateFactor: 1)

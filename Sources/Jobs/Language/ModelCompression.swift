@@ -30,12 +30,8 @@ public struct ModelCompression: Sendable {
   public var model: TextModel
   public var layers: [Layer]
   public var seconds: Double
-
-  /// Of the numbers of the layers that were worked on.
-  public var keptFraction: Double {
-    let original = layers.reduce(0) { $0 + $1.originalParameters }
-    return original == 0 ? 1 : Double(layers.reduce(0) { $0 + $1.keptParameters }) / Double(original)
-  }
+  /// Of the numbers of the layers that were worked on; a factor that layers share counts once.
+  public var keptFraction: Double
   public var warnings: [String] { layers.flatMap { layer in layer.warnings.map { "\(layer.name): \($0)" } } }
 }
 
@@ -142,7 +138,17 @@ public struct ModelCompressionJob: Sendable {
       method: method, ratio: ratio, model: changed,
       layers: result.layers.map { layer in
         ModelCompression.Layer(layer, weights[layer.name], calibration?.calibration[layer.name]?.activations)
-      }, seconds: 0)
+      }, seconds: 0, keptFraction: model.keptFraction(after: changed, of: result.layers.map(\.name)))
+  }
+}
+
+extension TextModel {
+  /// The numbers of some layers in what was made of this model, over those that they have in it.
+  fileprivate func keptFraction(after changed: TextModel, of names: [String]) -> Double {
+    let layers = Dictionary(linearLayers.map { ($0.name, $0.layer) }) { first, _ in first }
+    let original = names.reduce(0) { $0 + (layers[$1]?.form.parameterCount ?? 0) }
+    // Everything else is the same in both.
+    return original == 0 ? 1 : 1 - Double(parameterCount - changed.parameterCount) / Double(original)
   }
 }
 

@@ -86,10 +86,13 @@ public struct TextModel: Sendable {
     }
   }
 
-  /// Numbers in all tensors, as they are stored.
+  /// Numbers in all tensors, as they are stored: a factor that layers share counts once.
   public var parameterCount: Int {
     func count(_ model: some Module<Float>) -> Int {
-      (model.parameters.tensors + model.buffers.tensors).reduce(0) { $0 + $1.count }
+      var seen: Set<ObjectIdentifier> = []
+      return (model.parameters.tensors + model.buffers.tensors).reduce(0) { sum, tensor in
+        seen.insert(tensor.storageIdentity).inserted ? sum + tensor.count : sum
+      }
     }
     return switch network {
     case .decoder(let model): count(model)
@@ -199,13 +202,15 @@ public struct TextModel: Sendable {
   }
 
   private static func isBERT(_ path: String) throws -> Bool {
-    struct Header: Decodable { var model_type: String? }
+    struct Header: Decodable { var modelType: String? }
     let file = try MappedFile(path)
     let data = file.withBytes(0..<file.count) { Data($0) }
-    guard let header = try? JSONDecoder().decode(Header.self, from: data) else {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let header = try? decoder.decode(Header.self, from: data) else {
       throw FileError(.malformed, path, "this is not the configuration of a network")
     }
-    return header.model_type == "bert"
+    return header.modelType == "bert"
   }
 
   private static func tokenizer(_ folder: String, vocabulary: Int) throws -> any Tokenizer {

@@ -21,9 +21,9 @@ func randomEncoder(_ folder: String, seed: UInt64 = 1) throws -> TextModel {
   let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + letters + letters.map { "##\($0)" }
   try words.joined(separator: "\n").write(toFile: "\(folder)/vocab.txt", atomically: true, encoding: .utf8)
   try """
-    {"model_type": "bert", "vocab_size": \(words.count), "hidden_size": 24, "num_hidden_layers": 2,
-     "num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64, "type_vocab_size": 2}
-    """.write(toFile: "\(folder)/config.json", atomically: true, encoding: .utf8)
+  {"model_type": "bert", "vocab_size": \(words.count), "hidden_size": 24, "num_hidden_layers": 2,
+   "num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64, "type_vocab_size": 2}
+  """.write(toFile: "\(folder)/config.json", atomically: true, encoding: .utf8)
   var random = RandomStream(seed: seed)
   var configuration = try BERTConfiguration(contentsOf: "\(folder)/config.json")
   configuration.dropout = 0

@@ -33,7 +33,7 @@ extension Tensor where Scalar: LinearScalar {
           parallelRanges(rows, grain: 16) { range in
             for row in range { kernels.walsh_hadamard(matrix + row * columns, columns, 1, 1) }
           }
-          parallelRanges(columns, grain: 16) { range in
+          inPanels(of: 16, columns) { range in
             kernels.walsh_hadamard(matrix + range.lowerBound, rows, range.count, columns)
           }
         }
@@ -45,7 +45,7 @@ extension Tensor where Scalar: LinearScalar {
         }
       }
       for block in 0..<outer {
-        parallelRanges(width, grain: Swift.max(16, (1 << 14) / length)) { columns in
+        inPanels(of: Swift.max(16, (1 << 14) / length), width) { columns in
           kernels.walsh_hadamard(
             start + block * length * width + columns.lowerBound, length, columns.count, width)
         }
@@ -53,4 +53,10 @@ extension Tensor where Scalar: LinearScalar {
     }
     return result
   }
+}
+
+/// Runs `body` on stretches of a fixed size: the order of the kernel's sums depends on the width that it is given, and must
+/// not depend on the number of threads.
+private func inPanels(of size: Int, _ count: Int, _ body: (Range<Int>) -> Void) {
+  parallelTasks((count + size - 1) / size) { panel in body(panel * size..<min((panel + 1) * size, count)) }
 }

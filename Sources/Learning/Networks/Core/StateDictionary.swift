@@ -79,7 +79,8 @@ extension Module {
 
   /// Writes every parameter and buffer to a safetensors file, which appears under its name when it is whole.
   ///
-  /// Linear layers that keep factors are written as such; see `FactoredCheckpoint`.
+  /// Linear layers that keep factors are written as such; see `FactoredCheckpoint`. A factor that layers share is written
+  /// once.
   ///
   /// - Parameters:
   ///   - type: how to store the numbers; as they are by default.
@@ -91,6 +92,7 @@ extension Module {
     var walked = self
     walked.forEachTensor { name, _, tensor in tensors.append((name, AnyTensor(tensor))) }
     let factors = factorRecords
+    tensors.removeAll { factors.shared.contains($0.name) }
     var metadata = metadata
     if let text = try FactoredCheckpoint.metadata(of: factors.records) {
       metadata[FactoredCheckpoint.factorsKey] = text
@@ -136,19 +138,33 @@ extension Module {
 }
 
 extension Module {
-  /// How the weights that are kept as factors are stored, and the tensors that are in no visit: the places of sparse
-  /// numbers.
+  /// How the weights that are kept as factors are stored, the tensors that are in no visit (the places of sparse numbers),
+  /// and those that need not be written, because an earlier layer has the same.
   private var factorRecords:
-    (records: [String: FactoredCheckpoint.Factors], places: [(name: String, tensor: Tensor<Int32>)])
+    (
+      records: [String: FactoredCheckpoint.Factors], places: [(name: String, tensor: Tensor<Int32>)],
+      shared: Set<String>
+    )
   {
     var records: [String: FactoredCheckpoint.Factors] = [:]
     var places: [(name: String, tensor: Tensor<Int32>)] = []
+    var firstNames: [ObjectIdentifier: (name: String, shape: [Int])] = [:]
+    var shared: Set<String> = []
+    func stored(_ factor: Tensor<Scalar>, _ name: String) -> String {
+      if let first = firstNames[factor.storageIdentity], first.shape == factor.shape {
+        shared.insert(name)
+        return first.name
+      }
+      firstNames[factor.storageIdentity] = (name, factor.shape)
+      return name
+    }
     for (name, layer) in linearLayers {
       let weight = name.isEmpty ? "weight" : "\(name).weight"
       var record = FactoredCheckpoint.Factors(left: "\(weight).left", right: "\(weight).right", shape: layer.form.shape)
       switch layer.form {
       case .dense: continue
-      case .lowRank: break
+      case .lowRank(let left, let right):
+        (record.left, record.right) = (stored(left, record.left), stored(right, record.right))
       case .corrected: record.base = "\(weight).base"
       case .dictionary(let codes, _):
         let (columns, counts) = ("\(weight).columns", "\(weight).counts")
@@ -158,7 +174,7 @@ extension Module {
       }
       records[weight] = record
     }
-    return (records, places)
+    return (records, places, shared)
   }
 
   /// Gives every linear layer the form in which the checkpoint has its weight; numbers are not loaded.

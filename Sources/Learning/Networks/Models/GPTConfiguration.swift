@@ -129,17 +129,19 @@ public struct GPTConfiguration: Codable, Sendable, Hashable {
   /// - Throws: `FileError` when it is not the configuration of a decoder that can be built here.
   public init(contentsOf path: String) throws {
     struct Kind: Decodable {
-      var model_type, hidden_act: String?
-      var rope_scaling: [String: JSONAny]?
-      var attention_bias: Bool?
+      var modelType, hiddenAct: String?
+      var ropeScaling: [String: JSONAny]?
+      var attentionBias: Bool?
       struct JSONAny: Decodable { init(from decoder: any Decoder) {} }
     }
     let file = try MappedFile(path)
     let data = file.withBytes(0..<file.count) { Data($0) }
     do {
-      let kind = try JSONDecoder().decode(Kind.self, from: data)
-      guard kind.model_type ?? "llama" == "llama", kind.hidden_act ?? "silu" == "silu", kind.rope_scaling == nil,
-        kind.attention_bias != true
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      let kind = try decoder.decode(Kind.self, from: data)
+      guard kind.modelType ?? "llama" == "llama", kind.hiddenAct ?? "silu" == "silu", kind.ropeScaling == nil,
+        kind.attentionBias != true
       else {
         throw FileError(
           .unsupported, path,
