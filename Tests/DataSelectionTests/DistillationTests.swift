@@ -150,10 +150,11 @@ import Testing
     var method = TrajectoryMatching(imagesPerClass: 1)
     (method.iterations, method.lastStart) = (2, 1)
     // The least step, in powers of ten, at which students are no numbers any more.
-    for exponent in stride(from: 30.0, through: 150, by: 10) {
-      method.initialStepSize = Double.pow(10, exponent)
+    for stepSize in [1e30, 1e40, 1e50, 1e60, 1e80, 1e100, 1e120] {
+      method.initialStepSize = stepSize
       let result = try method.distill(data, from: experts, net)
-      #expect(result.history.allSatisfy(\.isFinite))
+      let isFinite = result.history.allSatisfy { $0.isFinite }
+      #expect(isFinite, "\(stepSize)")
       if result.divergences > 0 { return }
     }
     Issue.record("no step was too large")
