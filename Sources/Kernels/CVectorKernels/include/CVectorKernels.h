@@ -141,4 +141,5 @@ void apus_set_thread_count(size_t count);
 #include "CNeuralKernels.h"
 #include "CNormalizationKernels.h"
 #include "COptimizerKernels.h"
+#include "CRecoveryKernels.h"
 #include "CSparseKernels.h"
