@@ -1,4 +1,4 @@
 public import CatalogueCore
 
 /// The methods of the module Recovery that work.
-public let recoveryMethods: [any CataloguedMethod] = []
+public let recoveryMethods: [any CataloguedMethod] = [AltMinCompletion(), OrthogonalDictionary(), SubGM()]
