@@ -81,6 +81,8 @@ public struct MethodInput: Sendable {
     case array(ShapePattern)
     /// Named arrays: a `.npz` or `.safetensors` file, a sharded checkpoint's index, a folder, or several files.
     case tensors
+    /// A matrix by its entries: a `.mtx` file, or the entries that are not zero of any other array file.
+    case sparse(ShapePattern)
   }
 
   public let name: String
@@ -104,11 +106,20 @@ public struct MethodInput: Sendable {
     self.isRequired = isRequired
   }
 
+  /// A matrix of which most entries may be zero, and which is never written out with its zeros.
+  public init(sparse name: String, _ meaning: String, shape: ShapePattern, isRequired: Bool = true) {
+    self.name = name
+    self.meaning = meaning
+    self.kind = .sparse(shape)
+    self.isRequired = isRequired
+  }
+
   /// The shape as a person reads it.
   public var shapeText: String {
     switch kind {
     case .array(let shape): shape.description
     case .tensors: "named arrays"
+    case .sparse(let shape): "\(shape), sparse"
     }
   }
 }

@@ -1,4 +1,5 @@
 import FileFormats
+public import LinearAlgebra
 public import Tensors
 
 /// A person's data and settings for one run of a method, read and checked against its card.
@@ -15,6 +16,7 @@ public struct RunRequest: Sendable {
   public let progress: WorkProgress
   private let arrays: [String: InputArray]
   private let collections: [String: TensorCollection]
+  private let sparseMatrices: [String: SparseMatrix<Double>]
   private let values: [String: any ParameterValue]
 
   /// Reads the words after `apus run ID`: `name=file` and `--parameter value`.
@@ -27,6 +29,7 @@ public struct RunRequest: Sendable {
     let arguments = try RunArguments(words, for: card)
     var arrays: [String: InputArray] = [:]
     var collections: [String: TensorCollection] = [:]
+    var sparseMatrices: [String: SparseMatrix<Double>] = [:]
     var bindings = ShapePattern.Bindings()
     for input in card.inputs {
       guard let files = arguments.files[input.name] else { continue }
@@ -35,6 +38,12 @@ public struct RunRequest: Sendable {
       case .array(let pattern):
         let array = try InputArray(readArray(files[0]), named: input.name, pattern, &bindings)
         arrays[input.name] = array
+      case .sparse(let pattern):
+        let matrix = try readSparse(files[0], named: input.name)
+        if let wanted = pattern.mismatch(of: matrix.shape, input: input.name, bindings: &bindings) {
+          throw InvalidArgument(input.name, found: "shape \(matrix.shape)", wanted: wanted)
+        }
+        sparseMatrices[input.name] = matrix
       }
     }
     self.card = card
@@ -42,6 +51,7 @@ public struct RunRequest: Sendable {
     self.progress = progress
     self.arrays = arrays
     self.collections = collections
+    self.sparseMatrices = sparseMatrices
     self.values = arguments.values
   }
 
@@ -65,7 +75,7 @@ public struct RunRequest: Sendable {
 
   /// Whether a file was given for the input.
   public func isGiven(_ input: MethodInput) -> Bool {
-    arrays[input.name] != nil || collections[input.name] != nil
+    arrays[input.name] != nil || collections[input.name] != nil || sparseMatrices[input.name] != nil
   }
 
   // MARK: Inputs
@@ -108,6 +118,12 @@ public struct RunRequest: Sendable {
     return collection
   }
 
+  /// The sparse matrix of a required input, by rows, all finite.
+  public func sparse(_ input: MethodInput) -> SparseMatrix<Double> {
+    guard let matrix = sparseMatrices[input.name] else { preconditionFailure(notThere(input, "a sparse matrix")) }
+    return matrix
+  }
+
   private func stored(_ input: MethodInput) -> InputArray {
     guard let array = arrays[input.name] else { preconditionFailure(notThere(input, "an array")) }
     return array
@@ -143,4 +159,21 @@ private struct InputArray: Sendable {
 
   func real<Scalar: RealScalar>(as type: Scalar.Type) -> Tensor<Scalar> { tensor.real(as: type).reshaped(shape) }
   func asInt() throws -> Tensor<Int> { try tensor.asInt(name).reshaped(shape) }
+}
+
+/// The entries of a Matrix Market file, or those of another file that are not zero.
+private func readSparse(_ path: String, named name: String) throws -> SparseMatrix<Double> {
+  let matrix: SparseMatrix<Double>
+  if path.hasSuffix(".mtx") {
+    let file = try readMatrixMarket(path)
+    matrix = try SparseMatrix(
+      rows: file.rows, columns: file.columns, rowIndices: file.rowIndices, columnIndices: file.columnIndices,
+      values: file.values)
+  } else {
+    let dense = try readArray(path).real(as: Double.self)
+    guard dense.rank == 2 else { throw InvalidArgument(name, found: "shape \(dense.shape)", wanted: "a matrix") }
+    matrix = try SparseMatrix(dense)
+  }
+  try matrix.requireFinite(name)
+  return matrix
 }
