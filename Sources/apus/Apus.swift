@@ -38,7 +38,8 @@ struct Apus: ParsableCommand {
       MethodsCommand.self, ShowCommand.self, RunCommand.self, ReproduceCommand.self, InspectCommand.self,
       CompressCommand.self, CompareCommand.self, TourCommand.self, TrainCommand.self, GenerateCommand.self,
       EmbedCommand.self, CalibrateCommand.self, QuantizeCommand.self, PruneCommand.self,
-      UnlearnCommand.self, EvaluateCommand.self, FrontierCommand.self,
+      UnlearnCommand.self, EvaluateCommand.self, FrontierCommand.self, CompleteCommand.self, RegressCommand.self,
+      SampleCommand.self, EigenCommand.self, SolveCommand.self, ClusterCommand.self,
     ])
 
   static func main() async {

@@ -15,8 +15,8 @@ struct CompressCommand: ParsableCommand {
       """,
     discussion: """
       Three methods look at the matrices alone: svd (the same share of the rank for each), welore (a rank for each, from \
-      all spectra) and concat-svd (matrices that can share a basis do). Three look at what the network does with a text, and \
-      take a language model and --ratio: fwsvd (weights count by the gradients of the loss), saes-svd (errors that add up \
+      all spectra) and concat-svd (matrices that can share a basis do). Four look at what the network does with a text, and \
+      take a language model and --ratio: whitened-svd (the layers' inputs count), fwsvd (weights count by the gradients of the loss), saes-svd (errors that add up \
       from layer to layer are made good) and cospadi (sparse combinations of atoms). Their statistics come from a file of \
       `apus calibrate`, or are gathered on --text. The output is a .safetensors file in which a compressed tensor \
       NAME stands as NAME.left and NAME.right, whose product it is, and the metadata says so. For example:
@@ -28,7 +28,8 @@ struct CompressCommand: ParsableCommand {
   @Argument(help: "The checkpoint: .safetensors, *.index.json, or a folder.")
   var file: String
 
-  @Option(help: ArgumentHelp("How: svd, welore, concat-svd, fwsvd, saes-svd or cospadi.", valueName: "id"))
+  @Option(
+    help: ArgumentHelp("How: svd, welore, concat-svd, whitened-svd, fwsvd, saes-svd or cospadi.", valueName: "id"))
   var method: String
 
   @Option(help: ArgumentHelp("Keep this fraction of the parameters of the chosen matrices.", valueName: "r"))
@@ -71,6 +72,7 @@ struct CompressCommand: ParsableCommand {
 
   func run() throws {
     if NetworkMethods.ids.contains(method), !CheckpointMethods.ids.contains(method) { return try compressNetwork() }
+    guard CheckpointMethods.ids.contains(method) else { throw unknownMethod() }
     if calibration != nil || source.text != nil {
       throw UsageError("--calibration and --text mean nothing to '\(method)', which looks at the matrices alone")
     }
@@ -89,6 +91,13 @@ struct CompressCommand: ParsableCommand {
     for path in [output, reportTarget?.path].compactMap(\.self) { Console.print("written: \(path)") }
   }
 
+  private func unknownMethod() -> UsageError {
+    let ids = NetworkMethods.ids
+    let suggestion = nearest(to: method, among: ids).map { "did you mean '\($0)'? " } ?? ""
+    return UsageError(
+      "there is no way '\(method)' to compress a checkpoint; \(suggestion)there are \(ids.joined(separator: ", "))")
+  }
+
   /// By a method that looks at what the network does with a text.
   private func compressNetwork() throws {
     guard let ratio, rank == nil, error == nil, !embeddings else {
@@ -98,6 +107,9 @@ struct CompressCommand: ParsableCommand {
     let target = try report.map { try ReportTarget(folder: $0) }
     let job = ModelCompressionJob(method: method, ratio: ratio, included: include, excluded: exclude)
     let model = try source.model(file, original: nil)
+    if calibration != nil, source.text == nil, try job.needsText {
+      throw UsageError("'\(method)' sends a text through the network: name it with --text, beside --calibration")
+    }
     let text = try source.calibrationText()
     let statistics =
       try calibration.map { try CalibrationFile(contentsOf: $0) }

@@ -2,7 +2,7 @@ import ArgumentParser
 import CatalogueCore
 import FileFormats
 import Foundation
-import Networks
+import Jobs
 import Tensors
 
 struct EmbedCommand: ParsableCommand {
@@ -50,8 +50,11 @@ struct EmbedCommand: ParsableCommand {
       // What the system would refuse later, it refuses now.
       _ = try AtomicFile(output)
     }
-    let embedder = try SentenceEmbedder(
-      checkpoint: checkpoint, tokenizer: tokenizer ?? folder, maximumLength: maximumLength)
+    let model = try TextModel(checkpoint, tokenizer: tokenizer)
+    guard var embedder = model.embedder else {
+      throw UsageError("\(checkpoint): this is a decoder, and an encoder gives sentences vectors")
+    }
+    embedder.tokenizer.maximumLength = min(maximumLength, model.contextLength)
     let vectors = try embedder.embed(sentences, progress: ProgressLine.shared.start("embed"))
     if let output { try writeArray(vectors, to: output, name: "embeddings") }
     if json {
@@ -76,14 +79,6 @@ struct EmbedCommand: ParsableCommand {
     }
     let section = Report.Section(id: "", title: "", blocks: [.table(table)])
     Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
-  }
-
-  private var folder: String {
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: checkpoint, isDirectory: &isFolder)
-    if exists, isFolder.boolValue { return checkpoint }
-    let parent = (checkpoint as NSString).deletingLastPathComponent
-    return parent.isEmpty ? "." : parent
   }
 
   private func sentences() throws -> [String] {

@@ -2,6 +2,7 @@ import ArgumentParser
 import CatalogueCore
 import FileFormats
 import Foundation
+import Jobs
 import Networks
 import Tensors
 
@@ -46,43 +47,24 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     guard tokens >= 0, tokens <= 1_000_000 else { throw UsageError("--tokens \(tokens) must be in 0...1000000") }
-    let file = try Self.modelFile(checkpoint)
-    let model = try GPT<Float>(from: Checkpoint(file))
-    let tokenizer = try readTokenizerBeside(file, vocabulary: model.configuration.vocabulary)
+    let text = try TextModel(checkpoint, tokenizer: tokenizer)
+    guard case .decoder(let model) = text.network else {
+      throw UsageError("\(checkpoint): this is an encoder, and a decoder continues texts")
+    }
+    let tokenizer = text.tokenizer
     let start = try tokenizer.encode(prompt)
     guard !start.isEmpty else { throw UsageError("the prompt is empty; give at least one character to continue") }
     var random = RandomStream(seed: seed)
     let sampling = TokenSampling(temperature: temperature, topK: topK, topP: topP)
     let continuation = try model.generate(
       start, count: tokens, sampling: sampling, random: &random, progress: ProgressLine.shared.start("generate"))
-    let text = tokenizer.decode(continuation)
+    let continued = tokenizer.decode(continuation)
     if json {
       let result: JSONValue = [
-        "prompt": .string(prompt), "text": .string(text), "tokens": .array(continuation.map { .integer($0) }),
+        "prompt": .string(prompt), "text": .string(continued), "tokens": .array(continuation.map { .integer($0) }),
       ]
       return Console.print(result.text)
     }
-    Console.print(prompt + text)
-  }
-
-  /// The checkpoint of a run's folder is its model, not what it resumes from.
-  static func modelFile(_ path: String) throws -> String {
-    let inFolder = "\(path)/model.safetensors"
-    return FileManager.default.fileExists(atPath: inFolder) ? inFolder : path
-  }
-
-  private func readTokenizerBeside(_ file: String, vocabulary: Int) throws -> any Tokenizer {
-    let folder = (file as NSString).deletingLastPathComponent
-    let place = tokenizer ?? (folder.isEmpty ? "." : folder)
-    let isFile = tokenizer != nil || FileManager.default.fileExists(atPath: "\(place)/tokenizer.json")
-    // Without a file a model of 256 tokens is one of bytes.
-    guard isFile || vocabulary == 256 else {
-      throw UsageError("\(place): there is no tokenizer.json; say where it is with --tokenizer DIR")
-    }
-    let found: any Tokenizer = isFile ? try readTokenizer(place) : ByteTokenizer()
-    guard found.vocabularyCount <= vocabulary else {
-      throw UsageError("\(place): a tokenizer of \(found.vocabularyCount) tokens does not fit a model of \(vocabulary)")
-    }
-    return found
+    Console.print(prompt + continued)
   }
 }

@@ -24,6 +24,13 @@ struct RunCommand: ParsableCommand {
     help: ArgumentHelp("The method's inputs and parameters.", valueName: "name=file | --parameter value"))
   var words: [String] = []
 
+  @OptionGroup var options: RunOptions
+
+  func run() throws { try options.run(id, words) }
+}
+
+/// What every way to run a method has in common: where results go, and how they are shown.
+struct RunOptions: ParsableArguments {
   @Option(name: [.short, .long], help: ArgumentHelp("Where the resulting arrays go.", valueName: "path"))
   var output: String?
 
@@ -36,7 +43,8 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print the summary and the tables as JSON.")
   var json = false
 
-  func run() throws {
+  /// Runs a method on the files and parameters that were typed.
+  func run(_ id: String, _ words: [String]) throws {
     let method = try Catalogue.method(id)
     let card = method.card
     let outputTarget = try output.map { try OutputTarget($0, for: card) }
@@ -51,18 +59,17 @@ struct RunCommand: ParsableCommand {
     try outputTarget?.write(outcome, summary: summary)
 
     let section = Report.Section(outcome, card)
-    try reportTarget?.write(page(section, seconds: seconds))
+    try reportTarget?.write(page(id, section, seconds: seconds))
     if json { return Console.print(summary.text) }
     Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
     if report == nil, let hint = Console.hint(figures: outcome.plots.count) { Console.print(hint) }
     for path in [output, reportTarget?.path].compactMap(\.self) { Console.print("written: \(path)") }
   }
 
-  private func page(_ section: Report.Section, seconds: Double) -> Report {
+  private func page(_ id: String, _ section: Report.Section, seconds: Double) -> Report {
     var section = section
     section.blocks.append(.command(CommandLine.typed))
     return Report(
-      title: "Run of \(id)", sections: [section],
-      provenance: Provenance.facts(seconds: seconds, seed: seed))
+      title: "Run of \(id)", sections: [section], provenance: Provenance.facts(seconds: seconds, seed: seed))
   }
 }

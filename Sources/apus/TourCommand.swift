@@ -2,6 +2,7 @@ import ArgumentParser
 import Catalogue
 import CatalogueCore
 import Compression
+import Datasets
 import FileFormats
 import Jobs
 import Tensors
@@ -24,6 +25,29 @@ struct TourCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("Keep this fraction of the parameters of the matrices.", valueName: "r"))
   var ratio = 0.6
+
+  /// What a checkpoint is inspected and compressed by; `apus reproduce --all` checks everything.
+  private static let claims = ["weibull", "welore", "concat-svd", "fwsvd", "saes-svd", "qera", "cospadi"]
+
+  /// Every method on the model that the checkpoint holds, measured; nothing for a checkpoint of another kind.
+  private func frontier() throws -> Frontier? {
+    let model: TextModel
+    do {
+      model = try TextModel(file)
+    } catch {
+      Console.print("\(file): no language model, so that methods are not compared on its outputs (\(error))")
+      return nil
+    }
+    Console.print("every method on this model, measured on the bundled plays of Shakespeare")
+    var job = FrontierJob()
+    job.ratios = [0.3, 0.5]
+    job.tokens = 8_192
+    job.evaluator = ModelEvaluator(tokens: 8_192, sentences: 256)
+    let parts = Datasets.shakespearePlays().split(heldOut: 0.1)
+    return try job.run(
+      model, calibration: parts.train.text, heldOut: parts.heldOut.text, named: "the bundled plays of Shakespeare",
+      progress: ProgressLine.shared.start("frontier"))
+  }
 
   func run() throws {
     let start = ContinuousClock.now
@@ -63,8 +87,13 @@ struct TourCommand: ParsableCommand {
     Console.print(Report(title: "", sections: [comparison]).text(width: Console.width()))
     sections += [comparison] + compressions
 
+    if let frontier = try frontier() {
+      sections.append(frontier.section)
+      Console.print(Report(title: "", sections: [frontier.summary]).text(width: Console.width()))
+    }
+
     var failed: [String] = []
-    for method in Catalogue.methods {
+    for method in Catalogue.methods where Self.claims.contains(method.card.id) {
       let card = method.card
       let settings = ClaimSettings(progress: ProgressLine.shared.start("reproduce \(card.id)"))
       let reproduction = try Reproduction(of: method, settings)

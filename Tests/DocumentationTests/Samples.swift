@@ -15,6 +15,10 @@ struct Perceptron: Layer {
   }
 }
 
+extension Perceptron: SequentialLinearGroups {
+  var linearGroups: [[String]] { [["hidden"], ["output"]] }
+}
+
 enum ReadmeSamples {
   static func swift(images: Tensor<Float>, labels: Tensor<Int>, random: inout RandomStream) throws {
     let x = try readMatrix("x.npy")
@@ -55,6 +59,17 @@ enum NetworkSamples {
       let batch = digits.train.taken(batches.positions(at: moment.batch))
       return crossEntropy(model(batch.features, in: moment.pass), labels: batch.labels)
     }
+  }
+
+  static func forms(model: inout Perceptron, x: Tensor<Float>, batches: [Tensor<Float>]) throws {
+    model.forEachLinear { name, layer in print(name, layer.form.shape, layer.form.parameterCount) }
+    let watched = model.tapped { name in LinearTap(input: { x in print(name, x.shape) }) }
+    _ = watched(x)
+    let data = CalibrationData<Perceptron>(count: batches.count, evaluate: { model, i in _ = model(batches[i]) })
+    let small = try SAESSVD().compress(model, keeping: 0.5, data: data)
+    let y = small.model(x)
+    try small.model.save(to: "small.safetensors")
+    _ = y
   }
 
   static func shippedModel() throws {

@@ -24,7 +24,8 @@ public struct CalibrationFile: Sendable {
     public var examples: [String: Int]
     /// Which text, how many tokens of it were asked for, and how many batches it is cut into.
     public var text: String
-    public var textBytes: Int
+    /// By which the text is known again.
+    public var textDigest: UInt64
     public var wantedTokens: Int
     public var batches: Int
     /// Batches that have been seen; of all of them when the pass is complete.
@@ -147,7 +148,7 @@ extension CalibrationFile {
     self = CalibrationFile(calibration, record)
     record.text += ", \(other.record.text)"
     record.wantedTokens += other.record.wantedTokens
-    record.textBytes += other.record.textBytes
+    record.textDigest = record.textDigest &* 31 &+ other.record.textDigest
     record.batches += other.record.batches
     record.finishedBatches += other.record.finishedBatches
   }

@@ -46,7 +46,7 @@ public struct CalibrationJob: Sendable {
     let groups = network.linearGroups
     let record = CalibrationFile.Record(
       norms: CalibrationFile.norms(of: model), inputs: [:], tokens: [:], examples: [:], text: name,
-      textBytes: text.utf8.count, wantedTokens: tokens, batches: data.count, finishedBatches: 0,
+      textDigest: Self.digest(text), wantedTokens: tokens, batches: data.count, finishedBatches: 0,
       hasFisher: includesFisher)
     var file = CalibrationFile(Calibration(groups: groups), record)
     if let path, FileManager.default.fileExists(atPath: path) { file = try resumed(path, record, model) }
@@ -67,6 +67,11 @@ public struct CalibrationJob: Sendable {
     return file
   }
 
+  /// FNV-1a over the bytes.
+  private static func digest(_ text: String) -> UInt64 {
+    text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+  }
+
   private func resumed(_ path: String, _ record: CalibrationFile.Record, _ model: TextModel) throws -> CalibrationFile {
     let file = try CalibrationFile(contentsOf: path)
     try file.requireStatistics(of: model)
@@ -74,7 +79,7 @@ public struct CalibrationJob: Sendable {
     func same<Value: Equatable>(_ member: KeyPath<CalibrationFile.Record, Value>) -> Bool {
       found[keyPath: member] == record[keyPath: member]
     }
-    guard same(\.textBytes), same(\.wantedTokens), same(\.batches), same(\.hasFisher) else {
+    guard same(\.textDigest), same(\.wantedTokens), same(\.batches), same(\.hasFisher) else {
       throw InvalidArgument(
         path, found: "statistics of \(found.wantedTokens) tokens of \(found.text)",
         wanted: "another file for \(tokens) tokens of \(record.text), or `apus calibrate --merge`")

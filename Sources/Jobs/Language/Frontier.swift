@@ -96,7 +96,7 @@ public struct FrontierJob: Sendable {
       try frontier.add(job.method, "\(job.ratio)") {
         let result = try job.run(
           model, calibration: statistics, text: calibration, tokens: tokens, progress: stage.part(0, of: 2))
-        let size = Double(result.model.parameterCount) / Double(model.parameterCount)
+        let size = result.model.sizeInBits / model.sizeInBits
         return try point(of: result, "\(job.ratio)", size: size, model, heldOut, stage.part(1, of: 2))
       }
     }

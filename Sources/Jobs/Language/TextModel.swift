@@ -100,6 +100,15 @@ public struct TextModel: Sendable {
     }
   }
 
+  /// Bits of all tensors as they would be stored, with the places of sparse numbers.
+  public var sizeInBits: Double {
+    let places = linearLayers.reduce(0.0) { sum, entry in
+      guard case .dictionary(let codes, _) = entry.layer.form else { return sum }
+      return sum + Double(codes.values.count) * 16 + Double(codes.rows) * 16
+    }
+    return Double(parameterCount) * storedBits + places
+  }
+
   /// Multiplications and additions of the linear layers for one token.
   public var operationsPerToken: Double {
     linearLayers.reduce(0) { $0 + 2 * Double($1.layer.form.parameterCount) }

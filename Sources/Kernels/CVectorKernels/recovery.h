@@ -353,7 +353,7 @@ static APUS_CLONES void S(rows_by_sketches)(const apus_csr *a, size_t first, siz
 }
 
 static APUS_CLONES double S(row_residuals)(const apus_csr *a, size_t first, size_t last, const void *factor,
-                                           const void *rows, size_t stride, void *_Nullable residuals) {
+                                           const void *rows, size_t stride, void *residuals) {
   double total = 0;
   T *differences = residuals;
   for (size_t row = first; row < last; row++) {
@@ -374,7 +374,7 @@ static APUS_CLONES double S(row_residuals)(const apus_csr *a, size_t first, size
 
 static APUS_CLONES void S(residuals_and_adjoint)(const void *measurements, size_t first, size_t last, size_t stride,
                                                  const void *unknowns, const void *observed, apus_loss loss,
-                                                 double threshold, void *results, void *_Nullable adjoint) {
+                                                 double threshold, void *results, void *adjoint) {
   const T *x = unknowns, *y = observed;
   T *residuals = results, *sum = adjoint;
   T corner = (T)threshold;
