@@ -1,7 +1,7 @@
 import LinearAlgebra
 import Recovery
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct MatrixCompletionTests {

@@ -1,7 +1,7 @@
 import LinearAlgebra
 import Recovery
-import TestSupport
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct OrthogonalDictionaryTests {
@@ -85,7 +85,8 @@ import Testing
     let signs = Tensor<Double>([1, -1, 1, -1, -1, 1])
     let moved = (dictionary * signs).gathered(random.permutation(6), axis: 1)
     let (a, b) = (
-      orthogonalDictionaryGradient(samples, dictionary).objective, orthogonalDictionaryGradient(samples, moved).objective
+      orthogonalDictionaryGradient(samples, dictionary).objective,
+      orthogonalDictionaryGradient(samples, moved).objective
     )
     #expect(abs(a - b) < 1e-10 * a)
     #expect(try dictionaryRecoveryError(moved, dictionary) < 1e-12)
@@ -188,7 +189,9 @@ import Testing
     #expect(throws: InvalidArgument.self) {
       try OnlineOrthogonalDictionary<Double>(dimension: 4, start: .ones([4, 3]))
     }
-    #expect(throws: InvalidArgument.self) { try OnlineOrthogonalDictionary<Double>(dimension: 2, start: .ones([2, 2])) }
+    #expect(throws: InvalidArgument.self) {
+      try OnlineOrthogonalDictionary<Double>(dimension: 2, start: .ones([2, 2]))
+    }
     #expect(throws: InvalidArgument.self) { try OnlineOrthogonalDictionary<Double>(dimension: 0) }
   }
 }

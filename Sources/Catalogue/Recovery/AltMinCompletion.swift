@@ -32,7 +32,8 @@ struct AltMinCompletion: CataloguedMethod {
 
   private let left = MethodOutput("left", "U, with orthonormal columns.", shape: "[m, k]")
   private let values = MethodOutput("values", "Singular values, decreasing.", shape: "[k]")
-  private let right = MethodOutput("right", "V, with orthonormal columns: the matrix is U diag(values) Vᵀ.", shape: "[n, k]")
+  private let right = MethodOutput(
+    "right", "V, with orthonormal columns: the matrix is U diag(values) Vᵀ.", shape: "[n, k]")
   private let completed = MethodOutput("completed", "The completed matrix, with --dense.", shape: "[m, n]")
 
   var card: MethodCard {

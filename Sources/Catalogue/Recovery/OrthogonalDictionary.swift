@@ -77,7 +77,9 @@ struct OrthogonalDictionary: CataloguedMethod {
         Fact("Orthogonality defect before projection", learner.orthogonalityDefect),
         Fact("Relative squared error of the codes", total > 0 ? (restored - y).sumOfSquares().scalar / total : 0),
       ],
-      plots: [Plot("Frank-Wolfe gap", x: .init("batches / \(reportEvery)"), y: .logarithmic("estimate"), [Series("", gaps)])],
+      plots: [
+        Plot("Frank-Wolfe gap", x: .init("batches / \(reportEvery)"), y: .logarithmic("estimate"), [Series("", gaps)])
+      ],
       notes: notes, outputs: outputs)
   }
 

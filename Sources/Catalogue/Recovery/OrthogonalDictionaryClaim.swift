@@ -90,7 +90,9 @@ struct OrthogonalDictionaryClaim {
     let others = try parallelMap(3) { i in try baseline(density: cases[i].density, seed: 10) }
     var table = Table(
       "Error after 20,000 samples in 16 dimensions, one a step; median of \(seeds) seeds",
-      columns: ["density", "power", "error", "slope from 1,000", "gap slope", "orthogonality defect", "mini-batch error"])
+      columns: [
+        "density", "power", "error", "slope from 1,000", "gap slope", "orthogonality defect", "mini-batch error",
+      ])
     var series: [Series] = []
     var errors: [Double] = []
     for (i, item) in cases.enumerated() {
@@ -129,7 +131,8 @@ struct OrthogonalDictionaryClaim {
       measured: errors[1] / errors[3], .below(1))
     evidence.tables.append(table)
     evidence.notes.append(
-      "At density 0.1 the exponent of the error lies at the bound of -0.6 (-0.57 to -0.63 by seed): shown, not asserted.")
+      "At density 0.1 the exponent of the error lies at the bound of -0.6 (-0.57 to -0.63 by seed): shown, not asserted."
+    )
     evidence.plots.append(
       Plot("Error of the dictionary", x: .logarithmic("samples"), y: .logarithmic("error"), series))
   }

@@ -89,7 +89,7 @@ struct SubGM: CataloguedMethod {
     (method.iterationLimit, method.seed) = (request[iterations], request.seed)
     switch request[steps] {
     case .automatic: break
-    case .median: method.step = .median(request[step] ?? 0.3)
+    case .median: method.step = .median(request[step] ?? 0.36)
     case .geometric: method.step = .geometric(first: request[step] ?? 0.5, ratio: request[decay])
     case .constant: method.step = .constant(request[step] ?? 0.05)
     }

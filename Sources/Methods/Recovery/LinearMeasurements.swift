@@ -58,6 +58,8 @@ public struct DenseMeasurement<Scalar: LinearScalar>: LinearMeasurement {
   /// The matrices row by row, or their symmetric parts' upper triangles, padded to whole lines.
   private let padded: Tensor<Scalar>
   private let isPacked: Bool
+  /// Of packed matrices: where the upper triangle lies, and what its entries are multiplied by.
+  private let places: Tensor<Int>, weights: Tensor<Scalar>
   private var width: Int { isPacked ? rows * (rows + 1) / 2 : rows * columns }
 
   /// - Parameter matrices: A, of shape [m, rows, columns].
@@ -71,10 +73,12 @@ public struct DenseMeasurement<Scalar: LinearScalar>: LinearMeasurement {
     (count, rows, columns) = (matrices.shape[0], matrices.shape[1], matrices.shape[2])
     padded = matrices.reshaped([matrices.shape[0], matrices.shape[1] * matrices.shape[2]]).paddedRows()
     isPacked = false
+    (places, weights) = (.zeros([0]), .zeros([0]))
   }
 
-  private init(packed: Tensor<Scalar>, count: Int, size: Int) {
+  private init(packed: Tensor<Scalar>, count: Int, size: Int, places: Tensor<Int>, weights: Tensor<Scalar>) {
     (self.count, rows, columns, padded, isPacked) = (count, size, size, packed, true)
+    (self.places, self.weights) = (places, weights)
   }
 
   /// Matrices of independent standard normal numbers.
@@ -108,15 +112,20 @@ public struct DenseMeasurement<Scalar: LinearScalar>: LinearMeasurement {
     guard rows == columns, !isPacked else { return self }
     let matrices = padded[.all, 0..<width].reshaped([count, rows, rows])
     let symmetric = (matrices + matrices.exchangingAxes(1, 2)) * 0.5
-    let packed = (symmetric * Self.packingWeights(rows)).reshaped([count, width])
+    let (places, weights) = (Self.upperPlaces(rows), Self.packingWeights(rows))
+    let packed = (symmetric * weights).reshaped([count, width]).gathered(places, axis: 1)
     return DenseMeasurement(
-      packed: packed.gathered(Self.upperPlaces(rows), axis: 1).paddedRows(), count: count, size: rows)
+      packed: packed.paddedRows(), count: count, size: rows, places: places, weights: weights)
   }
 
-  /// (1/m) Σ vec(A_i) vec(A_i)ᵀ, of shape [rows columns, rows columns]: 𝒜*𝒜 / m as a matrix. Not for packed ones.
-  func meanGram() -> Tensor<Scalar>? {
-    guard !isPacked else { return nil }
-    return padded[.all, 0..<width].dense.multipliedByOwnTranspose(transposing: true) / Scalar(count)
+  /// 𝒜*𝒜 / m as a matrix that acts on the coordinates of X: its entries, or its packed upper triangle.
+  func meanGram() -> Tensor<Scalar> {
+    padded[.all, 0..<width].dense.multipliedByOwnTranspose(transposing: true) / Scalar(count)
+  }
+
+  /// (1/m) 𝒜*(𝒜(X)) by that matrix.
+  func meanProduct(_ gram: Tensor<Scalar>, _ matrix: Tensor<Scalar>) -> Tensor<Scalar> {
+    unpacked(gram.matmul(coordinates(matrix)))
   }
 
   private static func upperPlaces(_ size: Int) -> Tensor<Int> {
@@ -129,20 +138,17 @@ public struct DenseMeasurement<Scalar: LinearScalar>: LinearMeasurement {
     return Tensor(repeating: root, shape: [size, size]) + Tensor.identity(size) * (1 - root)
   }
 
-  private func operand(_ matrix: Tensor<Scalar>) -> Tensor<Scalar> {
+  private func coordinates(_ matrix: Tensor<Scalar>) -> Tensor<Scalar> {
     precondition(
       matrix.shape == [rows, columns], "measurements of [\(rows), \(columns)] of a matrix of shape \(matrix.shape)")
-    let numbers =
-      isPacked
-      ? (matrix * Self.packingWeights(rows)).flattened.gathered(Self.upperPlaces(rows)) : matrix.flattened
-    return numbers.padded([(0, padded.columns - width)], with: 0).dense
+    return isPacked ? (matrix * weights).flattened.gathered(places) : matrix.flattened
   }
 
   private func unpacked(_ sum: Tensor<Scalar>) -> Tensor<Scalar> {
     guard isPacked else { return sum[0..<width].copied().reshaped([rows, columns]) }
     // Half of a weighted upper triangle on each side.
-    let half = Tensor<Scalar>.zeros([rows * rows]).scatterAdded(sum[0..<width].dense, at: Self.upperPlaces(rows))
-    let weighted = half.reshaped([rows, rows]) / Self.packingWeights(rows)
+    let half = Tensor<Scalar>.zeros([rows * rows]).scatterAdded(sum[0..<width].dense, at: places)
+    let weighted = half.reshaped([rows, rows]) / weights
     return (weighted + weighted.transposed) - Tensor(diagonal: weighted.diagonal)
   }
 
@@ -151,7 +157,7 @@ public struct DenseMeasurement<Scalar: LinearScalar>: LinearMeasurement {
     _ matrix: Tensor<Scalar>, observed: Tensor<Scalar>, loss: ResidualLoss?
   ) -> (residuals: Tensor<Scalar>, sum: Tensor<Scalar>?) {
     precondition(observed.shape == [count], "\(count) measurements, but observations of shape \(observed.shape)")
-    let x = operand(matrix)
+    let x = coordinates(matrix).padded([(0, padded.columns - width)], with: 0).dense
     let stride = padded.columns
     let chunk = max(64, (1 << 17) / stride)
     let chunks = (count + chunk - 1) / chunk

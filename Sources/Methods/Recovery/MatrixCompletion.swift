@@ -48,6 +48,8 @@ public struct MatrixCompletion: Sendable, Hashable {
   public var sweepLimit = 100
   /// Relative change of the observed residual at which sweeps end.
   public var tolerance = 1e-8
+  /// ‖P_Ω(U Vᵀ - M)‖ / ‖P_Ω(M)‖ at which they end too.
+  public var wantedError = 0.0
   /// Relative size of a random error added to each solution, to study robustness.
   public var perturbation = 0.0
   /// Whether the observed residual is noted after every half of a sweep.
@@ -86,8 +88,8 @@ public struct MatrixCompletion: Sendable, Hashable {
       try iteration.sweep(convergence.iterations)
       let after = iteration.error
       goesOn = convergence.continues(residual: after > 0 ? abs(before - after) / before : 0)
-      // Rounding level: nothing is left to gain.
-      if after <= 4 * Double(Scalar.ulpOfOne) { goesOn = false }
+      // At rounding level, nothing is left to gain.
+      if after <= max(wantedError, 4 * Double(Scalar.ulpOfOne)) { goesOn = false }
       if after <= bestError {
         (best, bestError) = (iteration.factors, after)
         iteration.history.returnedSweep = convergence.iterations
@@ -151,7 +153,8 @@ public struct MatrixCompletion: Sendable, Hashable {
     }
     guard sweepLimit >= 0, tolerance >= 0, startPowerIterations >= 0, perturbation >= 0 else {
       throw InvalidArgument(
-        "settings", found: "sweepLimit \(sweepLimit), tolerance \(tolerance), startPowerIterations "
+        "settings",
+        found: "sweepLimit \(sweepLimit), tolerance \(tolerance), startPowerIterations "
           + "\(startPowerIterations), perturbation \(perturbation)", wanted: "none of them negative")
     }
     if let validation, (validation.rows, validation.columns) != (observed.rows, observed.columns) {

@@ -108,7 +108,8 @@ public struct MatrixSensing: Sendable, Hashable {
     case .accelerated(let imbalance, let switchAt, let beta):
       guard imbalance > 0, switchAt > 0, beta ?? 1 > 0 else {
         throw InvalidArgument(
-          "accelerated", found: "imbalance \(imbalance), switchAt \(switchAt), beta \(beta.map { "\($0)" } ?? "automatic")",
+          "accelerated",
+          found: "imbalance \(imbalance), switchAt \(switchAt), beta \(beta.map { "\($0)" } ?? "automatic")",
           wanted: "all above 0")
       }
     }
@@ -233,6 +234,7 @@ struct SensingField<Scalar: LinearScalar> {
   private let measurement: (any LinearMeasurement<Scalar>)?
   private let observed: Tensor<Scalar>
   /// 𝒜*𝒜 / m as a matrix, where that is smaller than the measurements.
+  private let dense: DenseMeasurement<Scalar>?
   private let gram: Tensor<Scalar>?
 
   init(_ measurement: any LinearMeasurement<Scalar>, _ observed: Tensor<Scalar>) {
@@ -240,16 +242,17 @@ struct SensingField<Scalar: LinearScalar> {
     (self.measurement, self.observed) = (measurement, observed)
     pull = measurement.adjoint(observed) / Scalar(measurement.count)
     let isWorthIt = rows * columns <= measurement.count
-    gram = isWorthIt ? (measurement as? DenseMeasurement<Scalar>)?.meanGram() : nil
+    dense = isWorthIt ? measurement as? DenseMeasurement<Scalar> : nil
+    gram = dense?.meanGram()
   }
 
   init(population truth: Tensor<Scalar>) {
     (rows, columns, pull) = (truth.rows, truth.columns, truth.dense)
-    (measurement, gram, observed) = (nil, nil, .zeros([0]))
+    (measurement, dense, gram, observed) = (nil, nil, nil, .zeros([0]))
   }
 
   func error(at matrix: Tensor<Scalar>) -> Tensor<Scalar> {
-    if let gram { return gram.matmul(matrix.flattened).reshaped([rows, columns]) - pull }
+    if let gram, let dense { return dense.meanProduct(gram, matrix) - pull }
     guard let measurement else { return matrix - pull }
     let sum = measurement.residualsAndAdjoint(matrix, observed: observed, loss: .squares).adjoint
     return sum / Scalar(measurement.count)

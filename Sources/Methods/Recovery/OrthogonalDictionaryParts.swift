@@ -9,7 +9,8 @@ public func orthogonalDictionaryGradient<Scalar: LinearScalar>(
 ) -> (gradient: Tensor<Scalar>, objective: Double) {
   let codes = samples.matmul(dictionary)
   let sizes = codes.absolute()
-  let raised = power == 3 ? sizes * codes : power == 4 ? codes.squared() * codes : sizes.power(Scalar(power - 2)) * codes
+  let raised =
+    power == 3 ? sizes * codes : power == 4 ? codes.squared() * codes : sizes.power(Scalar(power - 2)) * codes
   let count = Scalar(samples.rows)
   let gradient = samples.matmul(raised, transposingA: true) * (-Scalar(power) / count)
   return (gradient, Double((raised * codes).sum().scalar / count))

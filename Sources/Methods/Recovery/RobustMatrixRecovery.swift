@@ -15,7 +15,7 @@ public import Tensors
 public struct RobustMatrixRecovery: Sendable, Hashable {
   public enum Step: Sendable, Hashable {
     /// η_t = factor · median |residual|: linear convergence without a schedule, while less than half are outliers.
-    case median(_ factor: Double = 0.3)
+    case median(_ factor: Double = 0.36)
     /// η_t = first · ratio^t.
     case geometric(first: Double = 0.5, ratio: Double = 0.985)
     case constant(Double)
@@ -95,7 +95,7 @@ public struct RobustMatrixRecovery: Sendable, Hashable {
       let q = sum * (1 / Scalar(measurement.count))
       let change = factors.move(along: q, by: Scalar(length))
       iteration += 1
-      goesOn = convergence.continues(residual: change) && length >= 1e-14
+      goesOn = convergence.continues(residual: change) && length >= 1e-17
     }
     let first = history.residualMedians[0]
     let last = history.residualMedians[history.residualMedians.count - 1]
