@@ -1,4 +1,4 @@
 public import CatalogueCore
 
 /// The methods of the module LinearSolvers that work.
-public let linearSolversMethods: [any CataloguedMethod] = [BootstrapAMGMethod()]
+public let linearSolversMethods: [any CataloguedMethod] = [BootstrapAMGMethod(), LearningToRelaxMethod()]
