@@ -85,11 +85,11 @@ struct RegressCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "regress",
     abstract: "Solve a regression: by a sketch with bounds for each coefficient, or in a p-norm.",
-    usage: "apus regress <matrix> <right-side> [--method linf|lp] [options of the method] [-o <path>]",
+    usage: "apus regress <matrix> <right-side> [--method linf|lp|sparse] [options of the method] [-o <path>]",
     discussion: """
       linf: least squares from a sketch, with a bound of each coefficient's error. lp: the p-norm of the residual, from \
-      rows sampled by their sensitivity. Options are those of `apus show linf-regression` and `apus show lp-sensitivity`. \
-      For example:
+      rows sampled by their sensitivity. sparse: few coefficients that are not zero. Options are those of `apus show \
+      linf-regression`, `apus show lp-sensitivity` and `apus show random-support-regression`. For example:
 
         apus regress features.npy targets.npy --method linf -o solution.npz
         apus regress features.npy targets.npy --method lp --p 1 --rows 400 -o solution/
@@ -104,6 +104,7 @@ struct RegressCommand: ParsableCommand {
     try Verb(routes: [
       .init(word: "linf", id: "linf-regression", files: ["matrix", "right-side"]),
       .init(word: "lp", id: "lp-sensitivity", files: ["matrix", "right-side"]),
+      .init(word: "sparse", id: "random-support-regression", files: ["design", "observed"]),
     ]).run(words, options)
   }
 }
