@@ -25,7 +25,8 @@ private func completion(rank: Int) -> Work {
     let j = entries - i * perRow
     let shift = Tensor<Int>(i.scalars.map { $0 * 7_919 })
     let within = Tensor<Int>(zip(i.scalars, j.scalars).map { ($0 * $1 + $1 * $1) % 50 })
-    let places = Tensor<Int>(zip(shift.scalars, zip(j.scalars, within.scalars)).map { ($0 + $1.0 * 50 + $1.1) % columns })
+    let places = Tensor<Int>(
+      zip(shift.scalars, zip(j.scalars, within.scalars)).map { ($0 + $1.0 * 50 + $1.1) % columns })
     let values = (left.gathered(i) * right.gathered(places)).sum(axis: 1)
     let observed = try SparseObservations(
       rows: rows, columns: columns, rowIndices: i, columnIndices: places, values: values)

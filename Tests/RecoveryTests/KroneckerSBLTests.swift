@@ -136,16 +136,16 @@ import Testing
 
   @Test func structureRecoversWhatItShould() throws {
     // Single problems may end in a poor minimum: medians of seven.
-    for (variant, bound) in [(KroneckerSBL.Variant.svd, 0.02), (.alternating(), 0.1)] {
+    for (variant, bound) in [(KroneckerSBL.Variant.svd, 0.05), (.alternating(), 0.2)] {
       var errors: [Double] = []
       for seed in 0..<7 as Range<UInt64> {
         let (dictionary, truth, y) = try Self.problem(
-          rows: 6, columns: 10, modes: 3, active: 2, noise: 0.002, seed: 30 + seed)
+          rows: 6, columns: 10, modes: 3, active: 2, noise: 0.02, seed: 30 + seed)
         var method = KroneckerSBL()
-        (method.variant, method.noiseVariance) = (variant, .known(4e-6))
+        (method.variant, method.noiseVariance) = (variant, .known(4e-4))
         let result = try method.fit(dictionary, observed: y)
         errors.append(normalizedSquaredError(result.mean, truth))
-        #expect(result.support.map(\.count).reduce(1, *) < 200)
+        #expect(result.support.map(\.count).reduce(1, *) < 1_000)
       }
       #expect(errors.sorted()[3] < bound)
     }

@@ -30,7 +30,7 @@ struct KroneckerSBLMethod: CataloguedMethod {
       id: "kronecker-sbl", module: "Recovery",
       title: "Bayesian Algorithms for Kronecker-structured Sparse Vector Recovery With Application to IRS-MIMO Channel "
         + "Estimation",
-      paper: Paper("He and Joseph", 2023, arXiv: "2307.06505"),
+      paper: Paper("He and Joseph", 2024, venue: "IEEE Transactions on Signal Processing", arXiv: "2307.14719"),
       summary: """
         Recovers a sparse vector from few observations through a Kronecker product of dictionaries, when its support is a \
         product too: angles times delays, several axes of a spectrum. Learns one variance for each index of each mode, \

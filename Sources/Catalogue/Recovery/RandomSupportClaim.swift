@@ -19,7 +19,9 @@ struct RandomSupportClaim {
   }
 
   private struct Run: Sendable {
-    var lasso, pursuit, ours, oracle: Double
+    /// With penalties down to 0.02 of the largest, and down to 0.003.
+    var lasso, deepLasso: Double
+    var pursuit, ours, oracle: Double
     var slack: Double, dimension: Int
     var before: [Double], after: [Double]
   }
@@ -27,19 +29,19 @@ struct RandomSupportClaim {
   func evidence() throws -> Evidence {
     var evidence = Evidence()
     let seeds = settings.size(quick: 3, full: 20)
-    let cases: [(Design, Int)] = [
-      (.smooth, 80), (.smooth, 160), (.tree, 80), (.tree, 160), (.independent, 160), (.adversarial, 160),
-    ]
+    var cases: [(Design, Int)] = [(.smooth, 80), (.smooth, 160), (.tree, 80), (.tree, 160), (.adversarial, 160)]
+    if settings.isFull { cases.append((.independent, 160)) }
+    let designs = cases
     let runs = try parallelMap(cases.count * seeds) { i in
       let (c, seed) = i.quotientAndRemainder(dividingBy: seeds)
-      return try run(cases[c].0, rows: cases[c].1, seed: UInt64(seed))
+      return try run(designs[c].0, rows: designs[c].1, seed: UInt64(seed))
     }
     try settings.progress.report(1, of: 1)
     var table = Table(
       "Mean squared error of the fit, 512 columns, 6 in the model; means of \(seeds) seeds",
       columns: [
-        "design", "rows", "lasso*", "matching pursuit*", "ours, cross-validated", "oracle", "lasso* / ours", "t",
-        "dim U",
+        "design", "rows", "lasso*", "lasso*, long path", "matching pursuit*", "ours, cross-validated", "oracle",
+        "lasso* / ours", "t", "dim U",
       ],
       caption: "* with the penalty, or number of columns, and refitting that are best for the truth.")
     var errors: [Double] = []
@@ -49,14 +51,12 @@ struct RandomSupportClaim {
       let (lasso, pursuit, ours) = (mean(\.lasso), mean(\.pursuit), mean(\.ours))
       errors.append(ours)
       table.add([
-        item.0.rawValue, item.1, lasso, pursuit, ours, mean(\.oracle), lasso / ours, median(own.map(\.slack)),
+        item.0.rawValue, item.1, lasso, mean(\.deepLasso), pursuit, ours, mean(\.oracle), lasso / ours,
+        median(own.map(\.slack)),
         median(own.map { Double($0.dimension) }),
       ])
       switch item.0 {
       case .smooth where item.1 == 160, .tree where item.1 == 160:
-        evidence.check(
-          "error of the tuned lasso relative to ours, \(item.0.rawValue), 160 rows",
-          claimed: item.0 == .smooth ? "2.1 at the best t" : "3.6 at the best t", measured: lasso / ours, .atLeast(1.4))
         evidence.check(
           "our error relative to tuned matching pursuit, \(item.0.rawValue), 160 rows",
           claimed: item.0 == .smooth ? "0.0093 / 0.0304" : "0.0053 / 0.0057", measured: ours / pursuit, .atMost(1.5))
@@ -78,6 +78,12 @@ struct RandomSupportClaim {
         "error with 160 rows relative to 80, \(name)", claimed: "falls", measured: errors[i + 1] / errors[i], .below(1))
     }
     try independent(&evidence)
+    evidence.notes.append(
+      """
+      The gain over the lasso is shown and not asserted. With the specification's path of penalties, down to 0.02 of the \
+      largest, the tuned lasso is up to 13 times worse; but a path down to 0.003 makes it as good as ours on most seeds, \
+      and better on the smooth design. The published guarantee is about worst designs.
+      """)
     evidence.notes.append(
       "Adversarial supports are neighbours of alternating signs on the smooth design: a control, where no gain is promised."
     )
@@ -127,14 +133,17 @@ struct RandomSupportClaim {
     let solver = Lasso()
     let largest = solver.largestPenalty(unit, observed: y)
     let path = try solver.path(unit, observed: y, penalties: (0..<30).map { largest * Double.pow(0.82, Double($0)) })
-    var lasso = Double.infinity
-    for i in path.penalties.indices {
+    var (lasso, deepLasso) = (Double.infinity, Double.infinity)
+    for (i, penalty) in path.penalties.enumerated() {
       let theta = path.coefficients[i].copied()
-      lasso = min(lasso, error(unit.matmul(theta)))
+      var best = error(unit.matmul(theta))
       let support = (theta .!= 0).trueIndices
-      guard support.count > 0, support.count < rows / 2 else { continue }
-      let part = unit.gathered(support, axis: 1)
-      lasso = min(lasso, error(part.matmul(try part.leastSquares(y).solution)))
+      if support.count > 0, support.count < rows / 2 {
+        let part = unit.gathered(support, axis: 1)
+        best = min(best, error(part.matmul(try part.leastSquares(y).solution)))
+      }
+      deepLasso = min(deepLasso, best)
+      if penalty >= 0.02 * largest { lasso = min(lasso, best) }
     }
     // Pursuit at its best number of columns: its supports are nested.
     let order = try orthogonalMatchingPursuit(x, observed: y, sparsity: 20).support[0]
@@ -152,7 +161,8 @@ struct RandomSupportClaim {
     let before = try incoherenceProfile(unit, sparsity: sparsity, samples: 40, random: &random)
     let after = try incoherenceProfile(parts.unitColumns, sparsity: sparsity, samples: 40, random: &random)
     return Run(
-      lasso: lasso, pursuit: pursuit, ours: error(fit.prediction), oracle: oracle, slack: fit.design.slack,
+      lasso: lasso, deepLasso: deepLasso, pursuit: pursuit, ours: error(fit.prediction), oracle: oracle,
+      slack: fit.design.slack,
       dimension: fit.unpenalizedDimension, before: before, after: after)
   }
 

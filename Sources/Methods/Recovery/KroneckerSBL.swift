@@ -8,7 +8,7 @@ public import Tensors
 /// the modes A_i diag(γ_i) A_iᴴ; the large matrix is not formed.
 ///
 /// - Complexity: O(Σ N_i M_i² + ΠM Σ M_i) time an iteration, for factors of shapes [M_i, N_i]; `.classic` takes O((ΠM)² ΠN).
-/// - Source: He and Joseph, "Bayesian Algorithms for Kronecker-structured Sparse Vector Recovery", 2023, arXiv 2307.06505.
+/// - Source: He and Joseph, "Bayesian Algorithms for Kronecker-structured Sparse Vector Recovery", 2023, arXiv 2307.14719.
 public struct KroneckerSBL: Sendable, Hashable {
   public enum Variant: Sendable, Hashable {
     /// The nearest product to the unstructured update, mode after mode, by leading singular vectors.

@@ -16,7 +16,8 @@ public struct LassoPath<Scalar: LinearScalar>: Sendable {
 /// The lasso by coordinate descent along a path of penalties.
 ///
 /// Each problem starts from the last one's solution and visits the columns that the strong rule expects to matter; the
-/// others are checked at the end, and join where the rule was wrong. Stops on the duality gap.
+/// others are checked at the end, and join where the rule was wrong. Every twenty sweeps are extrapolated. Stops on the
+/// duality gap.
 ///
 /// - Complexity: O(N) a coordinate, O(N d) a check.
 /// - Source: Friedman, Hastie and Tibshirani, "Regularization paths for generalized linear models via coordinate descent",
@@ -96,18 +97,25 @@ struct CoordinateDescent<Scalar: LinearScalar> {
     var sweeps = 0
     while true {
       let list = Tensor<Int32>(isActive.trueIndices.scalars.map { Int32($0) })
-      var goal = (tolerance * max(scale, 1e-300)).squareRoot() * 0.1
       while sweeps < sweepLimit {
-        // Full precision on the active columns: until changes are small, then until the gap is.
-        var largest = Double.infinity
-        while largest > goal, sweeps < sweepLimit {
-          largest = sweep(list, penalty)
-          sweeps += 1
-        }
+        // One look at every candidate, then the ones that are in, until these are settled among themselves.
+        let largest = sweep(list, penalty)
+        sweeps += 1
         current = correlations
-        let gap = dualityGap(penalty, current, on: isActive)
-        if gap <= tolerance * scale || largest == 0 { break }
-        goal *= 0.1
+        if largest == 0 || dualityGap(penalty, current, on: isActive) <= tolerance * scale { break }
+        let support = coefficients .!= 0
+        let inside = Tensor<Int32>(support.trueIndices.scalars.map { Int32($0) })
+        for _ in 0..<20 where sweeps < sweepLimit {
+          for _ in 0..<15 { _ = sweep(inside, penalty) }
+          var iterates = [coefficients]
+          for _ in 0..<5 {
+            _ = sweep(inside, penalty)
+            iterates.append(coefficients)
+          }
+          sweeps += 20
+          extrapolate(iterates, penalty)
+          if dualityGap(penalty, correlations, on: support) <= 0.3 * tolerance * scale { break }
+        }
       }
       let violates = (.!isActive) .& (current.absolute() .> penalty * (1 + 1e-6))
       guard violates.any, sweeps < sweepLimit else {
@@ -135,6 +143,27 @@ struct CoordinateDescent<Scalar: LinearScalar> {
         }
       }
     }
+  }
+
+  /// Anderson's step: the affine combination of the last iterates whose changes cancel best, if it is an improvement. On
+  /// correlated columns it saves most of the sweeps.
+  ///
+  /// Source: Bertrand and Massias, "Anderson acceleration of coordinate descent", AISTATS 2021.
+  private mutating func extrapolate(_ iterates: [Tensor<Scalar>], _ penalty: Scalar) {
+    let changes = Tensor.stacked(zip(iterates, iterates.dropFirst()).map { $1 - $0 })
+    let gram = changes.multipliedByOwnTranspose()
+    let ridge = gram.diagonal.sum().scalar * 1e-12
+    guard ridge > 0, let weights = try? (gram + Tensor.identity(gram.rows) * ridge).solve(Tensor.ones([gram.rows]))
+    else { return }
+    let total = weights.sum().scalar
+    guard total != 0, total.isFinite else { return }
+    let proposal = (weights / total).matmul(Tensor.stacked(Array(iterates.dropFirst())))
+    let rest = observed - proposal.matmul(columns)
+    func objective(_ theta: Tensor<Scalar>, _ r: Tensor<Scalar>) -> Scalar {
+      r.sumOfSquares().scalar / 2 + penalty * theta.absolute().sum().scalar
+    }
+    guard objective(proposal, rest) < objective(coefficients, residual) else { return }
+    (coefficients, residual) = (proposal, rest)
   }
 
   /// Primal less dual objective; the dual point is the residual, shrunk until no correlation exceeds the penalty.
