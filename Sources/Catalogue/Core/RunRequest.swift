@@ -89,6 +89,12 @@ public struct RunRequest: Sendable {
     return tensor
   }
 
+  /// The array of a required input, for methods that know what to do with numbers that are not finite.
+  public func unchecked<Scalar: RealScalar>(_ input: MethodInput, as type: Scalar.Type = Double.self) -> Tensor<Scalar>
+  {
+    stored(input).real(as: type)
+  }
+
   /// The matrix of a required input, with at least one element, all finite.
   public func matrix<Scalar: RealScalar>(_ input: MethodInput, as type: Scalar.Type = Double.self) throws -> Tensor<
     Scalar

@@ -1,4 +1,4 @@
 public import CatalogueCore
 
 /// The methods of the module Imaging that work.
-public let imagingMethods: [any CataloguedMethod] = []
+public let imagingMethods: [any CataloguedMethod] = [SpectralUnmixingMethod()]

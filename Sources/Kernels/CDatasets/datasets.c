@@ -36,6 +36,12 @@ const unsigned char *apus_data_bytes(apus_data file, size_t *count) {
   static const unsigned char shakespeare_model[] = {
 #embed "../../../Data/Models/shakespeare-characters/model.safetensors"
   };
+  static const unsigned char direction_model[] = {
+#embed "../../../Data/Models/conjugate-directions/model.safetensors"
+  };
+  static const unsigned char value_model[] = {
+#embed "../../../Data/Models/graph-values/model.safetensors"
+  };
   switch (file) {
     case APUS_DATA_DIGITS: FILE_CASE(digits);
     case APUS_DATA_MNIST: FILE_CASE(mnist);
@@ -46,6 +52,8 @@ const unsigned char *apus_data_bytes(apus_data file, size_t *count) {
     case APUS_DATA_DIABETES_TARGETS: FILE_CASE(diabetes_targets);
     case APUS_DATA_SHAKESPEARE: FILE_CASE(shakespeare);
     case APUS_DATA_SHAKESPEARE_MODEL: FILE_CASE(shakespeare_model);
+    case APUS_DATA_DIRECTION_MODEL: FILE_CASE(direction_model);
+    case APUS_DATA_VALUE_MODEL: FILE_CASE(value_model);
   }
   *count = 0;
   return NULL;

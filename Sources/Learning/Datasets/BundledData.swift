@@ -94,12 +94,28 @@ public enum Datasets {
   /// The weights of a decoder of 870,272 parameters that learned nine tenths of `shakespearePlays()`, character by
   /// character, stored in f16: Data/Models/shakespeare-characters, Documentation/LanguageModels.md.
   public static func shakespeareCharacterModel() -> Checkpoint {
+    checkpoint(APUS_DATA_SHAKESPEARE_MODEL, named: "shakespeare-characters/model.safetensors")
+  }
+
+  /// The weights of the network that proposes search directions on 32 x 32 cells, 32,657 numbers:
+  /// Data/Models/conjugate-directions, Documentation/Methods/deep-conjugate-direction.md.
+  public static func conjugateDirectionModel() -> Checkpoint {
+    checkpoint(APUS_DATA_DIRECTION_MODEL, named: "conjugate-directions/model.safetensors")
+  }
+
+  /// The weights of the graph networks that evaluate policies, with fixed points (`convergent.`) and without (`plain.`):
+  /// Data/Models/graph-values, Documentation/Methods/convergent-graph-solver.md.
+  public static func graphValueModels() -> Checkpoint {
+    checkpoint(APUS_DATA_VALUE_MODEL, named: "graph-values/model.safetensors")
+  }
+
+  private static func checkpoint(_ file: apus_data, named name: String) -> Checkpoint {
     var count = 0
-    let start = apus_data_bytes(APUS_DATA_SHAKESPEARE_MODEL, &count)
+    let start = apus_data_bytes(file, &count)
     return unwrapped {
-      guard let start else { throw FileError(.truncated, "model.safetensors", "it is not part of the program") }
+      guard let start else { throw FileError(.truncated, name, "it is not part of the program") }
       let bytes = StaticBytes(start: start, count: count)
-      return Checkpoint(try SafetensorsFile(named: "shakespeare-characters/model.safetensors", partOfProgram: bytes))
+      return Checkpoint(try SafetensorsFile(named: name, partOfProgram: bytes))
     }
   }
 

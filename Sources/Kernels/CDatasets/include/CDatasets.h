@@ -15,6 +15,8 @@ typedef enum {
   APUS_DATA_DIABETES_TARGETS,
   APUS_DATA_SHAKESPEARE,
   APUS_DATA_SHAKESPEARE_MODEL,
+  APUS_DATA_DIRECTION_MODEL,
+  APUS_DATA_VALUE_MODEL,
 } apus_data;
 
 /// The bytes of a file as it lies in Data/, and how many there are.
