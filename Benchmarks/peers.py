@@ -19,6 +19,7 @@ import scipy.linalg
 import scipy.optimize
 import scipy.special
 import compression_peers
+import recovery_peers
 import sketching_peers
 
 try:
@@ -535,7 +536,7 @@ WORKS = {
     "log-bessel": log_bessel,
 }
 sketching_peers.normal = normal
-WORKS |= sketching_peers.WORKS | compression_peers.WORKS
+WORKS |= sketching_peers.WORKS | compression_peers.WORKS | recovery_peers.WORKS
 if torch is not None:
     import learning_peers
     import prior_peers

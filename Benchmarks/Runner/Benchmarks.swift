@@ -47,6 +47,7 @@ struct Benchmarks {
       priorWorks,
       sketchingWorks,
       compressionRows,
+      recoveryWorks,
       learningWorks,
     ].flatMap(\.self)
     if let checkpoint {
