@@ -177,19 +177,17 @@ struct LearningToRelaxClaim {
     for t in 0..<steps {
       try settings.progress.report(t, of: steps, "time steps")
       let step = equation.step(t, from: u)
-      var next = u
-      let solver = SSORConjugateGradients(relaxation: 1)
       plain += try plainIterations(step.matrix, step.load, u)
-      costs.append(
-        try grid.map { relaxation in
-          var method = solver
-          method.relaxation = relaxation
-          let found = try method.solve(step.matrix, step.load, startingFrom: u)
-          if relaxation == grid[0] { next = found.solution }
-          return max(found.iterations, 1)
-        })
+      var found = [LinearSolution<Double>?](repeating: nil, count: grid.count)
+      found.withUnsafeMutableBufferPointer { found in
+        let found = found.baseAddress!
+        parallelTasks(grid.count) { a in
+          found[a] = try? SSORConjugateGradients(relaxation: grid[a]).solve(step.matrix, step.load, startingFrom: u)
+        }
+      }
+      costs.append(found.map { max($0?.iterations ?? 10_000, 1) })
       contexts.append(step.diffusivity)
-      u = next
+      u = found[0]?.solution ?? u
     }
     let sequence = Sequence(contexts: contexts, costs: costs, optimal: costs.map { $0.min() ?? 0 })
     let totals = grid.indices.map { a in costs.reduce(0) { $0 + $1[a] } }

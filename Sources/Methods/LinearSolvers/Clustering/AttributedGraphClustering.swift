@@ -17,10 +17,10 @@ public import Tensors
 public struct AttributedGraphClustering: Sendable, Hashable {
   /// The space in which vertices are compared.
   public enum Coordinates: Sendable, Hashable {
-    /// The left singular vectors of ones and the smooth vectors: the published method. A few sweeps over the graph.
+    /// The left singular vectors of ones and the smooth vectors: the published method, for graphs that are ambiguous.
     case smoothVectors
     /// The first eigenvectors of the normalised Laplacian, as many as clusters, by LOBPCG with multigrid as preconditioner:
-    /// dearer, and better where the edges are clear.
+    /// better where the edges are clear, and quicker on large graphs whose coarse levels fill up.
     case eigenvectors
   }
 
@@ -79,7 +79,7 @@ public struct AttributedGraphClustering: Sendable, Hashable {
     let roots = (degrees .> 0).select(degrees, .ones(degrees.shape)).sqrt()
     let inverse = roots.reciprocal()
     let normalized = try graphLaplacian(graph.augmented).scalingRows(by: inverse).scalingColumns(by: inverse)
-    var settings = BootstrapAMG(hierarchyLimit: 1, smoothsProlongators: true)
+    var settings = BootstrapAMG(hierarchyLimit: 1)
     settings.rateIterations = 0
     let multigrid = try settings.build(matrix).asPreconditioner
     let column = roots.expanded(axis: 1)
@@ -99,13 +99,15 @@ public struct AttributedGraphClustering: Sendable, Hashable {
       throw InvalidArgument(
         "clusters", found: "\(clusters.upperBound)", wanted: "at least 1, at most the \(graph.vertexCount) vertices")
     }
-    let points =
-      usesBlocks ? graph.blockCoordinates(embedding.coordinates) : embedding.coordinates[0..<graph.vertexCount].copied()
     let quality = GraphModularity(graph.adjacency)
     var random = RandomStream(seed: seed)
     var best: KMeans.Result?
     var scanned: [Clustering.Candidate] = []
     for count in clusters {
+      // As many eigenvectors as clusters: further ones would split what belongs together.
+      let all = embedding.coordinates
+      let used = coordinates == .eigenvectors ? all[.all, ..<min(count, all.columns)].copied() : all
+      let points = usesBlocks ? graph.blockCoordinates(used) : used[0..<graph.vertexCount].copied()
       let method = KMeans(clusters: count, restarts: restarts, sweepLimit: sweepLimit, seeding: seeding)
       let found = try method.fit(points, random: &random, progress: progress.part(1, of: 2)) { labels, _ in
         quality.value(labels)

@@ -86,6 +86,40 @@ public struct SuccessiveOverRelaxation: Sendable, Hashable {
   }
 }
 
+/// Sweeps of over-relaxation over a matrix that is kept: for iterations of one's own.
+public struct RelaxationSweep<Scalar: LinearScalar>: Sendable {
+  private let splitting: TriangularSplitting<Scalar>
+  public let relaxation: Double
+
+  /// - Throws: as ``SuccessiveOverRelaxation/solve(_:_:startingFrom:progress:)``.
+  public init(_ matrix: SparseMatrix<Scalar>, relaxation: Double = 1) throws {
+    try requireSystem(matrix, .zeros([matrix.rows]))
+    try requireRelaxation(relaxation)
+    splitting = try TriangularSplitting(matrix)
+    self.relaxation = relaxation
+  }
+
+  /// One sweep: `solution` moves on, `residual` = b - A x becomes that of the new x, and `steps` what was added.
+  ///
+  /// - Precondition: all have shape [n].
+  /// - Complexity: one pass over half the entries of a symmetric matrix, at the speed of memory.
+  public func sweep(solution: inout Tensor<Scalar>, residual: inout Tensor<Scalar>, steps: inout Tensor<Scalar>) {
+    let wanted = [splitting.size]
+    precondition(
+      solution.shape == wanted && residual.shape == wanted && steps.shape == wanted,
+      "a sweep of \(splitting.size) rows over shapes \(solution.shape), \(residual.shape) and \(steps.shape)")
+    solution.withUnsafeMutableBuffer { x in
+      residual.withUnsafeMutableBuffer { r in
+        steps.withUnsafeMutableBuffer { steps in
+          splitting.sweep(
+            relaxation: Scalar(relaxation), solution: x.baseAddress!, residual: r.baseAddress!,
+            steps: steps.baseAddress!)
+        }
+      }
+    }
+  }
+}
+
 /// Conjugate gradients with a symmetric sweep of over-relaxation as preconditioner,
 /// P = (D + ω L) D⁻¹ (D + ω Lᵀ) / (ω (2 - ω)).
 ///
