@@ -96,7 +96,9 @@ let package = Package(
       ["Tensors", "LinearAlgebra", "Fourier", "SpecialFunctions", "FileFormats", "CVectorKernels"]),
     module("Methods", "Recovery", ["Tensors", "LinearAlgebra", "SpecialFunctions", "CVectorKernels"]),
     module("Methods", "Imaging", ["Tensors", "LinearAlgebra", "Networks", "Optimizers"]),
-    module("Methods", "LinearSolvers", ["Tensors", "LinearAlgebra", "Networks", "Optimizers", "CVectorKernels"]),
+    module(
+      "Methods", "LinearSolvers",
+      ["Tensors", "LinearAlgebra", "Convolutions", "Networks", "Optimizers", "CVectorKernels"]),
 
     // Catalogue: how each method is offered, and what it must show.
     module(
@@ -174,7 +176,7 @@ let package = Package(
     tests("SketchingTests", ["Sketching", "LinearAlgebra", "FileFormats"]),
     tests("RecoveryTests", ["Recovery", "LinearAlgebra", "FileFormats"]),
     tests("ImagingTests", ["Imaging", "LinearAlgebra", "FileFormats"]),
-    tests("LinearSolversTests", ["LinearSolvers", "LinearAlgebra", "FileFormats"]),
+    tests("LinearSolversTests", ["LinearSolvers", "LinearAlgebra", "Networks", "FileFormats"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
     tests(
       "JobsTests",

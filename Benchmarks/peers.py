@@ -21,6 +21,7 @@ import scipy.special
 import compression_peers
 import recovery_peers
 import sketching_peers
+import solver_peers
 
 try:
     import torch
@@ -536,7 +537,9 @@ WORKS = {
     "log-bessel": log_bessel,
 }
 sketching_peers.normal = normal
-WORKS |= sketching_peers.WORKS | compression_peers.WORKS | recovery_peers.WORKS
+solver_peers.normal = normal
+solver_peers.folder = FOLDER
+WORKS |= sketching_peers.WORKS | compression_peers.WORKS | recovery_peers.WORKS | solver_peers.WORKS
 if torch is not None:
     import learning_peers
     import prior_peers

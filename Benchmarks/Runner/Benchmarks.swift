@@ -48,6 +48,7 @@ struct Benchmarks {
       sketchingWorks,
       compressionRows,
       recoveryWorks,
+      solverWorks,
       learningWorks,
     ].flatMap(\.self)
     if let checkpoint {

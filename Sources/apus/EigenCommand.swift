@@ -47,8 +47,8 @@ struct EigenCommand: ParsableCommand {
     }
     var eigen = try TopEigenvectorStream<Double>(
       dimension: reader.rowCount, count: count, expectedRows: reader.rows, seed: seed)
-    while let rows = try reader.next(atMost: chunk) {
-      try eigen.observe(rows: rows)
+    while let rows = try reader.next(atMost: chunk, as: Double.self) {
+      try eigen.observe(rows)
       try progress.report(reader.position, of: reader.rows)
     }
     let result = try eigen.finish()

@@ -104,7 +104,7 @@ public struct TextModel: Sendable {
   public var sizeInBits: Double {
     let places = linearLayers.reduce(0.0) { sum, entry in
       guard case .dictionary(let codes, _) = entry.layer.form else { return sum }
-      return sum + Double(codes.values.count) * 16 + Double(codes.rows) * 16
+      return sum + Double(codes.values.count) * 32 + Double(codes.rows) * 32
     }
     return Double(parameterCount) * storedBits + places
   }

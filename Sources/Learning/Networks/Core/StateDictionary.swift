@@ -97,13 +97,10 @@ extension Module {
     if let text = try FactoredCheckpoint.metadata(of: factors.records) {
       metadata[FactoredCheckpoint.factorsKey] = text
     }
-    // Places are whole numbers: they are not rounded to the type of the others, and mostly small.
+    // Places are whole numbers: they are not rounded to the type of the others.
     let declarations =
       tensors.map { SafetensorsWriter.Declaration($0.name, type ?? $0.tensor.storedType, $0.tensor.shape) }
-      + factors.places.map { place in
-        let isSmall = place.tensor.isEmpty || place.tensor.maximum().scalar <= Int32(Int16.max)
-        return .init(place.name, isSmall ? .int16 : .int32, place.tensor.shape)
-      }
+      + factors.places.map { .init($0.name, .int32, $0.tensor.shape) }
     var writer = try SafetensorsWriter(path, declaring: declarations, metadata: metadata)
     for (name, tensor) in tensors { try writer.write(tensor, named: name) }
     for (name, tensor) in factors.places { try writer.write(tensor, named: name) }
