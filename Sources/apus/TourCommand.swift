@@ -40,8 +40,8 @@ struct TourCommand: ParsableCommand {
     }
     Console.print("every method on this model, measured on the bundled plays of Shakespeare")
     var job = FrontierJob()
-    job.ratios = [0.3, 0.5]
-    job.tokens = 8_192
+    job.ratios = [0.5]
+    job.tokens = 4_096
     job.evaluator = ModelEvaluator(tokens: 8_192, sentences: 256)
     let parts = Datasets.shakespearePlays().split(heldOut: 0.1)
     return try job.run(
