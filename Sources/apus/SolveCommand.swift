@@ -63,7 +63,7 @@ struct SolveCommand: ParsableCommand {
         "right-side", found: "\(b.count) numbers", wanted: "\(a.rows), one for each row of the matrix")
     }
     let solution = try solve(a, b.reshaped([b.count]))
-    let residual = (b.reshaped([b.count]) - (try a.apply(solution.x))).norm().scalar
+    let residual = (b.reshaped([b.count]) - a.apply(solution.x)).norm().scalar
     let size = b.norm().scalar
     let relative = size > 0 ? residual / size : residual
     if let output { try writeArray(solution.x, to: output, name: "solution") }
