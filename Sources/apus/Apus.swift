@@ -39,7 +39,7 @@ struct Apus: ParsableCommand {
       CompressCommand.self, CompareCommand.self, TourCommand.self, TrainCommand.self, GenerateCommand.self,
       EmbedCommand.self, CalibrateCommand.self, QuantizeCommand.self, PruneCommand.self,
       UnlearnCommand.self, EvaluateCommand.self, FrontierCommand.self, CompleteCommand.self, RegressCommand.self,
-      SampleCommand.self, EigenCommand.self, SolveCommand.self, ClusterCommand.self,
+      SampleCommand.self, EigenCommand.self, SolveCommand.self, ClusterCommand.self, UnmixCommand.self,
     ])
 
   static func main() async {

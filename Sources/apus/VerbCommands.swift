@@ -150,3 +150,23 @@ struct ClusterCommand: ParsableCommand {
     try Verb(routes: [.init(word: "amg", id: "bootstrap-amg", files: ["matrix"])]).run(words, options)
   }
 }
+
+struct UnmixCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "unmix", abstract: "Split the spectra of an image into few materials and how much of each is where.",
+    usage: "apus unmix <cube> --endmembers <k> [--strength <s>] [-o <path>]",
+    discussion: """
+      The cube has the spectrum of every pixel. Options are those of `apus show spectral-unmixing`. For example:
+
+        apus unmix scene.npy --endmembers 4 -o unmixed.npz
+      """)
+
+  @Argument(parsing: .allUnrecognized, help: ArgumentHelp("The cube, then options.", valueName: "cube"))
+  var words: [String] = []
+
+  @OptionGroup var options: RunOptions
+
+  func run() throws {
+    try Verb(routes: [.init(word: "robust", id: "spectral-unmixing", files: ["cube"])]).run(words, options)
+  }
+}
