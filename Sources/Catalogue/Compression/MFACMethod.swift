@@ -37,8 +37,7 @@ struct MFACMethod: CataloguedMethod {
       example: "apus run m-fac gradients=g.npy weights=w.npy --sparsity 0.8 -o pruned.npz",
       claim:
         "Pruned to 0.95 of its weights with repeated gradients, a perceptron on MNIST keeps at least 0.30 more of its "
-        + "accuracy than by magnitude; in one shot it is not below magnitude and diagonal Fisher; products are linear "
-        + "in the number of weights.")
+        + "accuracy than by magnitude; in one shot it is not below magnitude and diagonal Fisher.")
   }
 
   func run(_ request: RunRequest) throws -> RunOutcome {

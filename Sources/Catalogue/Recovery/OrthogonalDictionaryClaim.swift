@@ -131,7 +131,7 @@ struct OrthogonalDictionaryClaim {
       measured: errors[1] / errors[3], .below(1))
     evidence.tables.append(table)
     evidence.notes.append(
-      "At density 0.1 the exponent of the error lies at the bound of -0.6 (-0.57 to -0.63 by seed): shown, not asserted."
+      "At density 0.1 the exponent of the error lies at the bound of -0.6: shown, not asserted."
     )
     evidence.plots.append(
       Plot("Error of the dictionary", x: .logarithmic("samples"), y: .logarithmic("error"), series))
