@@ -71,6 +71,7 @@ public struct CheckpointCompressionJob: Sendable {
   ) throws -> CheckpointCompression {
     let start = ContinuousClock.now
     try input.requireOther(output)
+    try input.requireNumbers()
     try budget.validate()
     let chosen = try selection.select(from: input.entries, of: input.checkpoint.path)
     // A copy, so that the file's pages can be let go: memory stays that of a few matrices, however large the file.

@@ -76,6 +76,7 @@ public struct CheckpointQuantizationJob: Sendable {
   ) throws -> CheckpointQuantization {
     let start = ContinuousClock.now
     try input.requireOther(output)
+    try input.requireNumbers()
     let quantizer = try WeightFormats.format(format)
     let chosen = try selection.select(from: input.entries, of: input.checkpoint.path)
     let names = Set(chosen.map(\.name))

@@ -49,7 +49,7 @@ public struct QuantizedCheckpoint: Sendable {
 
   private static func fits(_ name: String, _ record: Record, _ checkpoint: Checkpoint) -> Bool {
     guard record.shape.count == 2, record.block.count == 2, 1...8 ~= record.bits,
-      record.shape.allSatisfy({ $0 > 0 && $0 < 1 << 31 }), record.block.allSatisfy({ $0 > 0 }),
+      record.shape.allSatisfy({ $0 > 0 && $0 < 1 << 29 }), record.block.allSatisfy({ $0 > 0 }),
       checkpoint.entry(named: name) == nil
     else { return false }
     let (rows, columns) = (record.shape[0], record.shape[1])
@@ -115,6 +115,17 @@ public struct QuantizedCheckpoint: Sendable {
   }
 
   static let suffixes = [".codes", ".scales", ".zeros", ".left", ".right"]
+}
+
+extension FactoredCheckpoint {
+  /// - Throws: `FileError` when the matrices are stored as codes, which are not numbers to compress or to round again.
+  func requireNumbers() throws {
+    guard checkpoint.metadata[QuantizedCheckpoint.key] == nil else {
+      throw FileError(
+        .unsuitable, checkpoint.path,
+        "its matrices are stored as codes; take the checkpoint it was made from, or --dense")
+    }
+  }
 }
 
 extension Module<Float> {

@@ -15,7 +15,7 @@ struct QuantizeCommand: ParsableCommand {
     discussion: """
       Formats: rf8 (the 8-bit float that suits each matrix), int8, nf4, int4, nf3, nf2, mxint4, mxint8. With --repair qera a \
       low-rank term keeps the outputs of each layer, for which the inputs must be known: statistics of `apus calibrate`, or \
-      a text. The output holds packed codes; `apus evaluate` and the other commands on models read it, and --dense writes \
+      a text. The output holds packed codes; `evaluate`, `generate`, `embed`, `prune` and `frontier` read it, and --dense writes \
       rounded numbers for other tools. For example:
 
         apus quantize model.safetensors --format int8 -o small.safetensors

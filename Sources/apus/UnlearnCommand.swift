@@ -58,20 +58,26 @@ struct UnlearnCommand: ParsableCommand {
     let names = details.classNames
     guard let index = names.firstIndex(of: label) ?? Int(label).flatMap({ names.indices.contains($0) ? $0 : nil })
     else { throw UsageError("--class '\(label)' is none of \(names.joined(separator: ", "))") }
+    let (widths, shape) = (details.widths ?? [], details.imageShape ?? [1, 28, 28])
+    let (means, deviations) = (details.featureMean ?? [], details.featureDeviation ?? [])
+    let features = parts.train.features.count / max(parts.train.count, 1)
+    guard
+      details.model != "mlp" || (widths.count >= 2 && widths[0] == features && widths[widths.count - 1] == names.count),
+      shape.count == 3, (widths + shape).allSatisfy({ 1..<1 << 24 ~= $0 }), means.count == deviations.count,
+      means.isEmpty || (details.model == "mlp" ? features % means.count == 0 : means.count == shape[0])
+    else { throw UsageError("\(TrainConfiguration.path(in: folder)): its numbers do not fit the model and the data") }
     let job = Forgetting(parts: parts, details: details, index: index, unlearner: unlearner)
     let path = "\(folder)/model.safetensors"
     let result: Forgetting.Result
     var random = RandomStream(seed: 0)
     switch details.model {
     case "mlp":
-      let model = MLP<Float>(details.widths ?? [], random: &random)
-      result = try job.run(model, from: path, head: "\(2 * ((details.widths?.count ?? 2) - 2))", to: output)
+      let model = MLP<Float>(widths, random: &random)
+      result = try job.run(model, from: path, head: "\(2 * (widths.count - 2))", to: output)
     case "lenet":
-      let shape = details.imageShape ?? [1, 28, 28]
       let model = LeNet<Float>(channels: shape[0], extent: shape[1], classes: names.count, random: &random)
       result = try job.run(model, from: path, head: "fc3", to: output)
     case "resnet8":
-      let shape = details.imageShape ?? [1, 28, 28]
       let model = ResNet<Float>(depth: 8, channels: shape[0], classes: names.count, random: &random)
       result = try job.run(model, from: path, head: "fc", to: output)
     default: throw UsageError("\(folder): a run of '\(details.model)' is no classifier")

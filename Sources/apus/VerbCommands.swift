@@ -21,7 +21,7 @@ struct Verb: Sendable {
 
   /// Runs the way that was typed, or else the first.
   func run(_ words: [String], _ options: RunOptions) throws {
-    var rest = words
+    var rest = words.flatMap { $0.hasPrefix("--method=") ? ["--method", String($0.dropFirst(9))] : [$0] }
     var route = routes[0]
     if let place = rest.firstIndex(of: "--method") {
       guard place + 1 < rest.count else { throw UsageError("--method needs one of \(list)") }

@@ -58,6 +58,10 @@ public struct CalibrationFile: Sendable {
     guard let record = try? JSONDecoder().decode(Record.self, from: Data(text.utf8)) else {
       throw FileError(.malformed, path, "the metadata under '\(Self.key)' is not what Apus writes")
     }
+    let counts = [record.wantedTokens, record.batches] + record.tokens.values + record.examples.values
+    guard counts.allSatisfy({ 0...1 << 48 ~= $0 }), 0...record.batches ~= record.finishedBatches else {
+      throw FileError(.malformed, path, "it counts tokens, examples or batches that cannot be")
+    }
     func tensor(_ layer: String, _ part: String) throws -> Tensor<Double> {
       try checkpoint.tensor(named: "\(layer).\(part)", as: Double.self)
     }

@@ -13,7 +13,7 @@ extension CalibrationData where Model == GPT<Float> {
     let encoded = try tokenizer.encode(text)
     let length = min(contextLength, max(2, encoded.count - 1))
     let windows = try TokenWindows(encoded, length: length)
-    let wanted = max(1, (tokens + length - 1) / length)
+    let wanted = max(1, (min(tokens, 1 << 40) + length - 1) / length)
     let total = windows.consecutiveCount
     let chosen = total <= wanted ? Array(0..<total) : (0..<wanted).map { $0 * total / wanted }
     // Eight sequences at a time: enough to fill the processor, little enough to remember.

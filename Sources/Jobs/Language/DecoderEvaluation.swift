@@ -36,6 +36,8 @@ struct DecoderEvaluator: Sendable {
 
   /// - Throws: `InvalidArgument` when the text has something no token stands for, or does not fill a window.
   init(text: String, tokenizer: any Tokenizer, contextLength: Int, tokens: Int) throws {
+    // More than there can be means all there is.
+    let tokens = min(max(tokens, 1), 1 << 40)
     // Not more of a long text than counts, in characters that surely suffice; cut where the measuring ends.
     let part = String(text.prefix((tokens + contextLength) * 8))
     let encoded = try tokenizer.encode(part)

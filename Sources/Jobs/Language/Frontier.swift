@@ -160,8 +160,8 @@ extension Frontier {
   fileprivate mutating func add(_ method: String, _ setting: String, _ point: () throws -> FrontierPoint) throws {
     do {
       points.append(try point())
-    } catch let error as InvalidArgument {
-      failures.append((method, setting, error.description))
+    } catch let error where !(error is CancellationError) {
+      failures.append((method, setting, "\(error)"))
     }
   }
 }

@@ -119,6 +119,7 @@ public struct ModelCompressionJob: Sendable {
     _ network: Network, by compressor: any NetworkCompressor, _ model: TextModel, _ calibration: CalibrationFile?,
     _ text: String?, _ tokens: Int, _ progress: WorkProgress
   ) throws -> ModelCompression {
+    guard tokens >= 2 else { throw InvalidArgument("tokens", found: "\(tokens)", wanted: "at least 2") }
     var data: CalibrationData<Network>?
     if compressor.needs.contains(.data) {
       guard let text else {
@@ -163,11 +164,13 @@ extension ModelCompression.Layer {
     guard let weight, let form = layer.result.form else { return }
     let original = Tensor<Double>(weight)
     let difference = Tensor<Double>(form.dense) - original
-    weightError = (difference.sumOfSquares().scalar / original.sumOfSquares().scalar).squareRoot()
+    weightError =
+      (difference.sumOfSquares().scalar
+      / max(original.sumOfSquares().scalar, .leastNormalMagnitude)).squareRoot()
     if let moments {
       let lost = (difference.matmul(moments.gram) * difference).sum().scalar
       let total = (original.matmul(moments.gram) * original).sum().scalar
-      outputError = (max(lost, 0) / total).squareRoot()
+      outputError = (max(lost, 0) / max(total, .leastNormalMagnitude)).squareRoot()
     }
     if let moments, moments.isUnderdetermined {
       warnings.append("\(moments.tokens) tokens for \(moments.width) inputs; take at least \(4 * moments.width)")

@@ -53,6 +53,7 @@ public struct ModelPruningJob: Sendable {
     guard sparsity > 0, sparsity < 1 else {
       throw InvalidArgument("sparsity", found: "\(sparsity)", wanted: "above 0 and below 1")
     }
+    guard tokens >= 2 else { throw InvalidArgument("tokens", found: "\(tokens)", wanted: "at least 2") }
     guard !needsText || text != nil else {
       throw InvalidArgument("text", found: "none", wanted: "a text, which '\(method)' looks at")
     }
