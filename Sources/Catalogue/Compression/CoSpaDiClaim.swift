@@ -68,7 +68,7 @@ struct CoSpaDiClaim {
       let own = found.report.relativeError
       let unwhitened = outputError(plain.weight.dense())
       table.add([keep, ratio, found.report.atoms, found.report.sparsity, own, unwhitened, whitened, rank])
-      worst = max(worst, own / unwhitened)
+      worst.keepMaximum(of: own / unwhitened)
       switch (keep, ratio) {
       case (0.25, 4):
         evidence.check(

@@ -259,7 +259,7 @@ struct GGPriorClaim {
         afterStep: { step, model in
           if reached == nil, step % 2 == 0, accuracy(of: model, on: sample) >= 0.9 { reached = step + 1 }
         })
-      return Double(reached ?? 1_000)
+      return reached.map(Double.init) ?? .nan
     }
     let seeds = settings.seed..<settings.seed + 5
     let laplace = try seeds.map { try steps(1, $0) }.reduce(0, +) / 5

@@ -214,8 +214,8 @@ struct ModHiFiClaim {
         let forgotten = accuracy(of: changed, on: part(split.test, label, isForgotten: true), input: Self.images)
         let retained = accuracy(of: changed, on: part(split.test, label, isForgotten: false), input: Self.images)
         if score == .contribution {
-          worstForget = max(worstForget, forgotten)
-          worstRetain = min(worstRetain, retained)
+          worstForget.keepMaximum(of: forgotten)
+          worstRetain.keepMinimum(of: retained)
           if retained >= 0.9 { good += 1 }
         }
         table.add([
@@ -248,9 +248,10 @@ struct ModHiFiClaim {
     let test = Self.images(split.test.taken(Tensor<Int>(0..<200)))
     let certificate = try FidelityCertificate(original: network, modified: pruned.masked, example: test[0..<1])
     let bounds = certificate.bounds(of: test)
+    var largest = 0.0
+    for bound in bounds { largest.keepMaximum(of: bound.error / bound.bound) }
     evidence.check(
-      "largest error over its bound, 200 images", claimed: "at most 1",
-      measured: bounds.map { $0.error / $0.bound }.max() ?? .nan,
+      "largest error over its bound, 200 images", claimed: "at most 1", measured: bounds.isEmpty ? .nan : largest,
       .atMost(1))
     var table = Table(
       "Layers with half of their channels",

@@ -60,7 +60,8 @@ struct QERAClaim {
       outputs.add(label + found.map { $0.outputError as any DatumConvertible })
       weights.add(label + found.map { $0.weightError as any DatumConvertible })
       let (none, plain, exact) = (found[0], found[1], found[4])
-      let others = found.dropLast().map(\.loss).min() ?? .infinity
+      var others = Double.infinity
+      for other in found.dropLast() { others.keepMinimum(of: other.loss) }
       evidence.check(
         "loss of the exact correction less the best other, \(bits) bits, rank \(rank)", claimed: "below 0",
         measured: exact.loss - others, .below(0))
@@ -119,7 +120,7 @@ struct QERAClaim {
     let compressor = QERACompressor(format: format, method: repair.method?(rank))
     let result = try compressor.compress(
       subject.model, keeping: 1, calibration: calibration, data: nil, where: { _ in true }, progress: progress)
-    func sum(_ figure: String) -> Double { result.layers.reduce(0) { $0 + ($1.result[figure: figure] ?? 0) } }
+    func sum(_ figure: String) -> Double { result.layers.reduce(0) { $0 + ($1.result[figure: figure] ?? .nan) } }
     return Outcome(
       loss: subject.heldOutLoss(of: result.model), outputError: sum("output error"),
       weightError: sum("squared weight error"))

@@ -63,7 +63,7 @@ struct IntrinsicDimensionClaim {
       }
       let mean = shares.reduce(0, +) / Double(shares.count)
       table.add([dimension, mean, max(0, Double(groups - dimension) / Double(groups))])
-      if dimension >= groups { largest = max(largest, shares.max() ?? .nan) }
+      if dimension >= groups { for share in shares { largest.keepMaximum(of: share) } }
       if dimension == groups - 1 { smallest = shares.min() ?? .nan }
     }
     evidence.tables.append(table)

@@ -139,7 +139,7 @@ struct DeepConjugateDirectionClaim {
       "never more iterations than conjugate gradients", claimed: "yes", measured: isBetter ? "yes" : "no",
       holds: isBetter)
     evidence.check(
-      "the error falls with every step, and all converge", claimed: "yes", measured: isMonotone ? "yes" : "no",
+      "all converge, no step with a negative curvature", claimed: "yes", measured: isMonotone ? "yes" : "no",
       holds: isMonotone)
   }
 

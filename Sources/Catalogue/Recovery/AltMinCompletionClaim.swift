@@ -218,7 +218,7 @@ struct AltMinCompletionClaim {
     }
     let known = kept.byRows.dense
     let isKept = kept.byRows.withValues(.ones([kept.count])).dense
-    var soft = (held: Double.infinity, hidden: Double.infinity)
+    var soft = (held: Double.infinity, hidden: Double.nan)
     var estimate = Tensor<Double>.zeros(images.shape)
     let top = try known.spectralNorm()
     for step in 0..<12 {

@@ -141,6 +141,9 @@ struct KroneckerSBLClaim {
         return try method.fit(dictionary, observed: y).costs.last ?? .nan
       }
       var distinct: [Double] = []
+      guard costs.allSatisfy(\.isFinite) else {
+        throw InvalidArgument("costs", found: "\(costs)", wanted: "finite ones")
+      }
       for cost in costs.sorted() where distinct.last.map({ cost - $0 > 1e-2 }) ?? true {
         distinct.append(cost)
       }

@@ -75,7 +75,7 @@ struct OrthogonalDictionaryClaim {
       let stream = samples(length, density: density, dictionary: truth, random: &random)
       var learner = try MiniBatchDictionary(dimension: dimension, penalty: penalty, random: &random)
       for first in stride(from: 0, to: length, by: 20) { learner.partialFit(stream[first..<first + 20]) }
-      best = min(best, try dictionaryRecoveryError(learner.dictionary, truth))
+      best.keepMinimum(of: try dictionaryRecoveryError(learner.dictionary, truth))
     }
     return best
   }

@@ -140,17 +140,17 @@ struct RandomSupportClaim {
       let support = (theta .!= 0).trueIndices
       if support.count > 0, support.count < rows / 2 {
         let part = unit.gathered(support, axis: 1)
-        best = min(best, error(part.matmul(try part.leastSquares(y).solution)))
+        best.keepMinimum(of: error(part.matmul(try part.leastSquares(y).solution)))
       }
-      deepLasso = min(deepLasso, best)
-      if penalty >= 0.02 * largest { lasso = min(lasso, best) }
+      deepLasso.keepMinimum(of: best)
+      if penalty >= 0.02 * largest { lasso.keepMinimum(of: best) }
     }
     // Pursuit at its best number of columns: its supports are nested.
     let order = try orthogonalMatchingPursuit(x, observed: y, sparsity: 20).support[0]
     var pursuit = Double.infinity
     for count in 1...order.count {
       let part = x.gathered(Tensor<Int>(Array(order.prefix(count))), axis: 1)
-      pursuit = min(pursuit, error(part.matmul(try part.leastSquares(y).solution)))
+      pursuit.keepMinimum(of: error(part.matmul(try part.leastSquares(y).solution)))
     }
     var method = RandomSupportRegression(sparsity: sparsity)
     method.seed = seed + 1

@@ -21,25 +21,7 @@ func linearFit(_ x: [Double], _ y: [Double]) -> (slope: Double, explained: Doubl
 /// The middle value; of an even number, the mean of the two in the middle.
 func median(_ values: [Double]) -> Double {
   let sorted = values.sorted()
-  guard !sorted.isEmpty else { return .nan }
+  guard !sorted.isEmpty, !values.contains(where: \.isNaN) else { return .nan }
   let middle = sorted.count / 2
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
-
-/// The results of independent runs, spread over the threads.
-func parallelMap<Result: Sendable>(_ count: Int, _ body: @Sendable (Int) throws -> Result) throws -> [Result] {
-  var results = [Swift.Result<Result, any Error>?](repeating: nil, count: count)
-  results.withUnsafeMutableBufferPointer { results in
-    let places = Places(start: results.baseAddress)
-    parallelTasks(count) { i in
-      guard let start = places.start else { return }
-      start[i] = Swift.Result { try body(i) }
-    }
-  }
-  return try results.compactMap { try $0?.get() }
-}
-
-/// Each task writes its own place.
-private struct Places<Element>: @unchecked Sendable {
-  let start: UnsafeMutablePointer<Element>?
 }

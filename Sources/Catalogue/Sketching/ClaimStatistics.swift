@@ -14,6 +14,7 @@ func logarithmicSlope(_ x: [Double], _ y: [Double]) -> Double {
 
 /// The value below which this share lies, infinities included.
 func quantile(_ values: [Double], _ level: Double) -> Double {
+  guard !values.isEmpty, !values.contains(where: \.isNaN) else { return .nan }
   let sorted = values.sorted()
   let position = level * Double(sorted.count - 1)
   let low = sorted[Int(position)]

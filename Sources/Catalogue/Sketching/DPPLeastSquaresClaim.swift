@@ -59,7 +59,7 @@ struct DPPLeastSquaresClaim {
     for _ in 0..<draws {
       let design = try DesignSampling(count: count, strategy: strategy).sample(target.basis, random: &random)
       result.errors.append(try target.relativeError(design))
-      if design.smallestEigenvalue < 0.1 { result.failures += 1 }
+      if !(design.smallestEigenvalue >= 0.1) { result.failures += 1 }
     }
     return result
   }

@@ -71,11 +71,11 @@ struct StreamingEigenvectorClaim {
         found[0].append(instance.gap)
         found[1].append(instance.error(merged.vector))
         found[2].append(instance.error(try streamed(instance.rows, .paper, seed: seed).vector))
-        var best = 1.0
+        var best = Double.infinity
         for rate in rates {
           var oja = try OjaStream<Double>(dimension: d, rate: rate, seed: seed)
           try oja.observe(instance.rows)
-          best = min(best, instance.error(oja.vector))
+          best.keepMinimum(of: instance.error(oja.vector))
         }
         found[3].append(best)
         var grid = try PriceXunStream<Double>(dimension: d, rates: (-2...7).map { Double.pow(2, $0) }, seed: seed)
@@ -153,7 +153,7 @@ struct StreamingEigenvectorClaim {
     var largest = before
     while let rows = try reader.next(atMost: 4_096, as: Double.self) {
       try stream.observe(rows)
-      largest = max(largest, residentMegabytes())
+      largest.keepMaximum(of: residentMegabytes())
     }
     let found = try stream.finish()
     let product = (found.vector * direction).sum().scalar
@@ -165,7 +165,6 @@ struct StreamingEigenvectorClaim {
   }
 
   private func writeRows(to path: String, _ n: Int, _ d: Int, _ make: (Int) -> Tensor<Double>) throws {
-    // The header of an empty array of the same rank says how; the shape is patched by writing it anew.
     let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (\(n), \(d)), }"
     let padding = -(10 + header.utf8.count + 1) & 63
     let length = header.utf8.count + padding + 1
@@ -188,6 +187,6 @@ struct StreamingEigenvectorClaim {
     let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS") } ?? ""
     let number = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.map(String.init) ?? ""
-    return (Double(number) ?? 0) / 1_024
+    return (Double(number) ?? .nan) / 1_024
   }
 }
