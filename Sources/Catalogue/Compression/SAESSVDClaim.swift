@@ -66,8 +66,8 @@ struct SAESSVDClaim {
         + "instead of 1.6234), so that losses differ from the specification's prototype.",
       "The gain comes from fitting to the cumulative target. The ratio rule picks the lower end of its interval in nearly "
         + "every layer here, so that it equals a fixed beta of 0.5; a larger fixed beta is better still.",
-      "At 0.6 of the parameters the specification asks for at most 0.40 of plain SVD's added loss. Here it is about 0.44: "
-        + "the figure is in the second table and is not asserted.",
+      "At 0.6 of the parameters the specification asks for at most 0.40 of plain SVD's added loss. Here it is about 0.44, "
+        + "which is not asserted; the full form shows it.",
       "The quick form uses 32 calibration windows, as the specification's table does, instead of 16: with 2,048 tokens for "
         + "384 inputs the second moments of the widest layers are too poor, and the added loss at 0.4 is 0.62 of the "
         + "whitened sweep's instead of less than 0.5.",

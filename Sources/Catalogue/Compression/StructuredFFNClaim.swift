@@ -51,8 +51,8 @@ struct StructuredFFNClaim {
       Plot("Student and teacher", x: "50 steps", y: .logarithmic("loss"), curves))
     evidence.notes.append(
       "The mean loss of self-guided students is \((mean(guided) / mean(plain)).formatted(digits: 3)) of the plain ones'. "
-        + "The specification asks for at most 0.6 (its prototype: 0.40); seeds 1 to 5 give 0.62, so that the factor is not "
-        + "asserted, only which is better.")
+        + "The specification asks for at most 0.6 (its prototype: 0.40); the factor is not asserted, only which is better."
+    )
     evidence.check(
       "seeds where self-guided training is better, of 5", claimed: "3 of 3",
       measured: Double(zip(plain, guided).count { $0 > $1 }), .atLeast(4))
@@ -60,7 +60,7 @@ struct StructuredFFNClaim {
       let a = mean(try student(seed: settings.seed, teacherRank: nil, rank: rank, isGuided: false).suffix(100))
       let b = mean(try student(seed: settings.seed, teacherRank: nil, rank: rank, isGuided: true).suffix(100))
       evidence.check(
-        "the same at rank \(rank) with a teacher without structure",
+        "loss self-guided over plain at rank \(rank), teacher without structure",
         claimed: rank == 8 ? "0.81 / 0.78" : "0.435 / 0.435",
         measured: b / a, .within(0.9...1.1))
     }
@@ -140,10 +140,13 @@ struct StructuredFFNClaim {
         dense = loss
       } else if !isGuided {
         evidence.check(
-          "held-out loss above dense, \(name), in nats", claimed: "-0.014", measured: loss - dense,
+          "held-out loss above dense, \(name), in nats", claimed: "at most 0.05", measured: loss - dense,
           .atMost(settings.isFull ? 0.05 : 0.1))
       }
     }
+    evidence.notes.append(
+      "The character model is trained for \(steps) steps: the specification's 350 in the full form. Its run of 2,000 steps "
+        + "at width 128 is not built. Losses of self-guided variants are shown, not asserted.")
     evidence.tables.append(table)
     evidence.plots.append(Plot("Training loss of the character model", x: "50 steps", y: "nats", series))
   }
@@ -169,10 +172,7 @@ struct StructuredFFNClaim {
       if structure == .dense { dense = time }
       table.add([name, time, dense / time, milliseconds { _ = layer(one) }, milliseconds { _ = merged(one) }])
     }
-    table.caption =
-      "Not asserted. The paper's guess that multiplying out is quicker for one token is of graphics cards; here one token "
-      + "costs what reading the weights costs, of which low rank and block-dense have fewer; block-shuffle pays for its "
-      + "small products."
+    table.caption = "Not asserted. Whether multiplying out pays for one token is in the last two columns."
     evidence.tables.append(table)
   }
 

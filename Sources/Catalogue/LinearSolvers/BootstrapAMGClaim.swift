@@ -117,7 +117,7 @@ struct BootstrapAMGClaim {
       ).fit(graph.adjacency, attributes: graph.attributes)
       return (found.labels, found.rates)
     case .attributesAlone:
-      let found = try KMeans(clusters: 3, restarts: restarts).fit(graph.oneHotAttributes, random: &random)
+      let found = try KMeans(clusters: 3, restarts: 100).fit(graph.oneHotAttributes, random: &random)
       return (found.labels, [])
     case .spectral:
       let laplacian = try graphLaplacian(graph.adjacency).dense

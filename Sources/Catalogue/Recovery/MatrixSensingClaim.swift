@@ -38,7 +38,7 @@ struct MatrixSensingClaim {
     let strong = results[first + slow.count].history.distances.last ?? .nan
     let weak = results[1].history.distances.last ?? .nan
     evidence.check(
-      "error of the symmetric factorization relative to the asymmetric one, start 0.3, T = \(length)",
+      "error of the symmetric factorization from \(starts[0]) relative to the asymmetric one from 0.3, T = \(length)",
       claimed: "≥ 1e4", measured: weak / strong, .atLeast(1e4))
     accelerated(&evidence, Array(results[(first + slow.count + 1)..<(first + slow.count + 1 + fast.count)]), fast)
     let exact = results[results.count - 1].history.distances.last ?? .nan

@@ -57,7 +57,9 @@ struct StreamingEigenvectorClaim {
     let columns = [
       "R", "merged", "paper's rule", "Oja, best rate", "Price and Xun", "reservoir", "frequent directions", "sorted",
     ]
-    var table = Table("1 - (vᵀv₁)², medians of 3 streams, d = \(d), n = \(n)", columns: columns)
+    var table = Table(
+      "1 - (vᵀv₁)², medians of 3 streams, d = \(d), n = \(n)", columns: columns,
+      caption: "Frequent directions and the sorted order: of one stream.")
     var curves = [[Double]](repeating: [], count: columns.count)
     var memory = 0
     for (step, gap) in gaps.enumerated() {

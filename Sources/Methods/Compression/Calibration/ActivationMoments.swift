@@ -128,8 +128,6 @@ public struct ActivationMoments: Sendable {
 
   /// E[x xᵀ], shape [n, n].
   public var secondMoment: Tensor<Double> { gram / Double(max(tokens, 1)) }
-  /// E[x_i²], shape [n].
-  public var meanSquares: Tensor<Double> { gram.diagonal / Double(max(tokens, 1)) }
   public var means: Tensor<Double> { sums / Double(max(tokens, 1)) }
   public var meanMagnitudes: Tensor<Double> { absoluteSums / Double(max(tokens, 1)) }
   /// Whether there are fewer tokens than inputs: the second moment is then singular.

@@ -34,11 +34,11 @@ public struct KMeans: Sendable, Hashable {
 
   /// - Parameters:
   ///   - points: shape [n, d].
-  ///   - score: of labels and their inertia; the largest wins. By default the least inertia.
+  ///   - score: of labels and their inertia, called from several threads; the largest wins. By default the least inertia.
   /// - Throws: `InvalidArgument` unless the points are a finite matrix, and settings in range.
   public func fit(
     _ points: Tensor<Double>, random: inout RandomStream, progress: WorkProgress = .silent,
-    score: (([Int], Double) -> Double)? = nil
+    score: (@Sendable ([Int], Double) -> Double)? = nil
   ) throws -> Result {
     try points.requireMatrix("points")
     guard clusters >= 1, clusters <= points.rows else {
