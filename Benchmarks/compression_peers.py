@@ -142,7 +142,7 @@ def closed_form_encoder(path):
             grams[width] = x.T @ x
 
     def rank(w):
-        return int(0.5 * w.size / sum(w.shape))
+        return int(0.5 * w.shape[0] * w.shape[1] / sum(w.shape))
 
     def scipy():
         result = []

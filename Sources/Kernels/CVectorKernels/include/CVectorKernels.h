@@ -142,6 +142,7 @@ void apus_set_thread_count(size_t count);
 #include "CNormalizationKernels.h"
 #include "COptimizerKernels.h"
 #include "CPursuitKernels.h"
+#include "CQuantizationKernels.h"
 #include "CRecoveryKernels.h"
 #include "CRowKernels.h"
 #include "CSketchingKernels.h"

@@ -41,34 +41,23 @@ public struct IntegerQuantizer: WeightQuantizer, Hashable {
   }
 
   private func symmetric(_ weight: Tensor<Float>, _ block: QuantizationBlock) throws -> QuantizedMatrix {
-    let bits = bits
     let most = Float(1 << (bits - 1) - 1)
     return try quantized(
-      weight, block: block, table: signedTable(bits: bits), bitsPerBlock: 32,
-      fit: { smallest, largest in BlockScale(scale: max(-smallest, largest) / most) },
-      round: { weight, block in
-        guard block.scale > 0 else { return 0 }
-        let steps = (weight / block.scale).rounded(.toNearestOrEven)
-        return signedCode(min(max(steps, -most), most), bits: bits)
-      })
+      weight, block: block, table: signedTable(bits: bits), bitsPerBlock: 32, rule: .grid(-most...most)
+    ) { smallest, largest in BlockScale(scale: max(-smallest, largest) / most) }
   }
 
   private func affine(_ weight: Tensor<Float>, _ block: QuantizationBlock) throws -> QuantizedMatrix {
     let most = Float(1 << bits - 1)
     return try quantized(
       weight, block: block, table: Tensor((0..<1 << bits).map { Float($0) }), hasZeroPoints: true,
-      bitsPerBlock: 32 + bits,
-      fit: { smallest, largest in
-        let (low, high) = (min(smallest, 0), max(largest, 0))
-        // Divided first, so that the width of the widest range is finite.
-        let scale = high / most - low / most
-        guard scale > 0 else { return BlockScale(scale: 0) }
-        return BlockScale(scale: scale, zeroPoint: min(max((-low / scale).rounded(), 0), most))
-      },
-      round: { weight, block in
-        guard block.scale > 0 else { return UInt8(block.zeroPoint) }
-        let steps = (weight / block.scale).rounded(.toNearestOrEven) + block.zeroPoint
-        return UInt8(min(max(steps, 0), most))
-      })
+      bitsPerBlock: 32 + bits, rule: .grid(0...most)
+    ) { smallest, largest in
+      let (low, high) = (min(smallest, 0), max(largest, 0))
+      // Divided first, so that the width of the widest range is finite.
+      let scale = high / most - low / most
+      guard scale > 0 else { return BlockScale(scale: 0) }
+      return BlockScale(scale: scale, zeroPoint: min(max((-low / scale).rounded(), 0), most))
+    }
   }
 }

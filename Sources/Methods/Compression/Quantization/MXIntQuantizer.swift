@@ -20,22 +20,18 @@ public struct MXIntQuantizer: WeightQuantizer, Hashable {
   public func quantized(_ weight: Tensor<Float>) throws -> QuantizedMatrix {
     try requireBits(bits, among: Array(2...8))
     try requireBlockSize(blockSize)
-    let bits = bits
-    let largestCode = Float(1 << (bits - 1) - 1)
+    let most = Float(1 << (bits - 1) - 1)
+    // By the exponent of a block's largest magnitude; subnormal numbers have the exponent of the least normal one. The
+    // quotient by a power of two is exact.
+    let powers = (0..<255).map { field in
+      Float(sign: .plus, exponent: max(field, 1) - 127 - bits + 2, significand: 1)
+    }
     return try quantized(
       weight, block: QuantizationBlock(rows: 1, columns: blockSize), table: signedTable(bits: bits), bitsPerBlock: 8,
-      fit: { smallest, largest in
-        let magnitude = max(-smallest, largest)
-        guard magnitude > 0 else { return BlockScale(scale: 0) }
-        // Subnormal numbers have the exponent of the least normal one.
-        let exponent = max(Int(magnitude.exponent), -126)
-        return BlockScale(scale: Float(sign: .plus, exponent: exponent - bits + 2, significand: 1))
-      },
-      round: { weight, block in
-        guard block.scale > 0 else { return 0 }
-        // The quotient by a power of two is exact; in double precision also next to the smallest numbers.
-        let steps = Float((Double(weight) / Double(block.scale)).rounded(.toNearestOrEven))
-        return signedCode(min(max(steps, -largestCode), largestCode), bits: bits)
-      })
+      rule: .grid(-most...most)
+    ) { smallest, largest in
+      let magnitude = max(-smallest, largest)
+      return BlockScale(scale: magnitude > 0 ? powers[Int(magnitude.exponentBitPattern)] : 0)
+    }
   }
 }

@@ -43,17 +43,7 @@ public struct NormalFloatQuantizer: WeightQuantizer, Hashable {
     let borders = zip(table, table.dropFirst()).map { ($0 + $1) / 2 }
     return try quantized(
       weight, block: QuantizationBlock(rows: 1, columns: blockSize), table: Tensor(table), bitsPerBlock: 32,
-      fit: { smallest, largest in BlockScale(scale: max(-smallest, largest)) },
-      round: { weight, block in
-        let x = block.scale > 0 ? weight / block.scale : 0
-        return borders.withUnsafeBufferPointer { borders in
-          var (low, high) = (0, borders.count)
-          while low < high {
-            let middle = (low + high) / 2
-            if borders[middle] < x { low = middle + 1 } else { high = middle }
-          }
-          return UInt8(low)
-        }
-      })
+      rule: .table(borders: borders)
+    ) { smallest, largest in BlockScale(scale: max(-smallest, largest)) }
   }
 }

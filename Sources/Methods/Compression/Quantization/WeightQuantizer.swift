@@ -1,6 +1,7 @@
 // Rounding weights to a few bits. Every format here is a table of values common to all weights, and a scale for each
 // block of them: what differs is the table, and how a block finds its scale.
 
+import CVectorKernels
 public import Tensors
 
 /// A way to round the weights of a matrix to codes of a few bits.
@@ -92,27 +93,47 @@ public struct QuantizedMatrix: Sendable {
 
   /// The values that the codes stand for, shape [outputs, inputs].
   public var dequantized: Tensor<Float> {
-    let (rows, columns) = (shape[0], shape[1])
-    let blocksAcross = block.counts(in: shape).columns
-    let (block, codes) = (block, codes)
+    let (rows, columns, bits) = (shape[0], shape[1], codes.bits)
+    let across = block.counts(in: shape).columns
+    // Rows whose codes begin and end with a byte.
+    let unit = PackedCodes.fillsBytes(columns, bits: bits) ? 1 : 8
     return Tensor(uninitializedShape: shape) { result in
-      let result = UncheckedPointer(result.baseAddress)
-      table.withUnsafeBuffer { table in
-        scales.withUnsafeBuffer { scales in
-          (zeroPoints ?? .zeros(self.scales.shape)).withUnsafeBuffer { zeroPoints in
-            parallelRanges(rows, grain: max(1, 4_096 / max(1, columns))) { range in
-              for i in range {
-                var reader = codes.reader(at: i * columns)
-                for number in 0..<blocksAcross {
-                  let at = i / block.rows * blocksAcross + number
-                  let (scale, zero) = (scales[at], zeroPoints[at])
-                  for j in number * block.columns..<min((number + 1) * block.columns, columns) {
-                    result[i * columns + j] = (table[Int(reader.next())] - zero) * scale
-                  }
-                }
+      guard let result = result.baseAddress else { return }
+      withBuffers { table, scales, zeros, bytes in
+        parallelRanges((rows + unit - 1) / unit, grain: max(1, 1 << 14 / max(1, unit * columns))) { range in
+          withUnsafeTemporaryAllocation(of: UInt8.self, capacity: unit * columns) { scratch in
+            guard let scratch = scratch.baseAddress else { return }
+            for number in range {
+              let first = number * unit
+              let some = min(unit, rows - first)
+              apus_unpack_codes(bytes + first * columns * bits / 8, some * columns, UInt32(bits), scratch)
+              for i in first..<first + some {
+                let at = i / block.rows * across
+                apus_code_values(
+                  scratch + (i - first) * columns, columns, block.columns, table, scales + at, zeros.map { $0 + at },
+                  result + i * columns)
               }
             }
           }
+        }
+      }
+    }
+  }
+
+  private func withBuffers(
+    _ body: (
+      _ table: UnsafePointer<Float>, _ scales: UnsafePointer<Float>, _ zeros: UnsafePointer<Float>?,
+      _ bytes: UnsafePointer<UInt8>
+    ) -> Void
+  ) {
+    table.withUnsafeBuffer { table in
+      scales.withUnsafeBuffer { scales in
+        codes.bytes.withUnsafeBufferPointer { bytes in
+          guard let table = table.baseAddress, let scales = scales.baseAddress, let bytes = bytes.baseAddress else {
+            return
+          }
+          guard let zeroPoints else { return body(table, scales, nil, bytes) }
+          zeroPoints.withUnsafeBuffer { body(table, scales, $0.baseAddress, bytes) }
         }
       }
     }
