@@ -85,8 +85,8 @@ let package = Package(
     module(
       "Methods", "Compression",
       [
-        "Tensors", "LinearAlgebra", "SpecialFunctions", "Convolutions", "Networks", "Optimizers", "FileFormats",
-        "CVectorKernels",
+        "Tensors", "LinearAlgebra", "SpecialFunctions", "Fourier", "Convolutions", "Networks", "Optimizers",
+        "FileFormats", "CVectorKernels",
       ]),
     module(
       "Methods", "DataSelection",

@@ -592,7 +592,7 @@ def run(function, round_time, settling_time):
 def versions():
     import importlib.metadata as metadata
 
-    names = ["numpy", "scipy", "torch", "scikit-learn", "safetensors", "transformers"]
+    names = ["numpy", "scipy", "torch", "scikit-learn", "safetensors", "transformers", "npm-weibull-py", "pyamg", "dppy"]
     found = {}
     for name in names:
         try:
@@ -621,6 +621,8 @@ def main():
                 answer = {"peers": list(functions)}
             elif request[0] == "run":
                 answer = run(functions[request[1]], float(request[2]), float(request[3]))
+            elif request[0] == "error":  # of the function's last result
+                answer = {"value": float(functions[request[1]].error())}
             else:
                 answer = versions()
         except Exception as error:  # the runner prints it beside the row

@@ -57,6 +57,7 @@ def batch_omp(kind, n, k, sparsity):
 def dictionary_learning(kind, n, k, sparsity):
     """Ten sweeps of scikit-learn's alternation, then codes of the given sparsity; of the penalties 0.1 and 1 the better one."""
     signals = np.load(f"{FOLDER}/sparse-signals-{n}.npy")
+    last = {}
 
     def run():
         with warnings.catch_warnings():
@@ -65,9 +66,10 @@ def dictionary_learning(kind, n, k, sparsity):
                 signals, k, alpha=1.0, method="cd", max_iter=10, random_state=0, tol=0
             )
         codes = orthogonal_mp_gram(dictionary @ dictionary.T, dictionary @ signals.T, n_nonzero_coefs=sparsity).T
-        run.error = np.linalg.norm(signals - codes @ dictionary) / np.linalg.norm(signals)
+        last.update(codes=codes, dictionary=dictionary)
         return codes
 
+    run.error = lambda: np.linalg.norm(signals - last["codes"] @ last["dictionary"]) / np.linalg.norm(signals)
     return {"scikit-learn": run} if dict_learning is not None else {}
 
 

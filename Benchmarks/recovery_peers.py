@@ -71,14 +71,22 @@ def orthogonal_dictionary(n, batch, count):
     from sklearn.decomposition import MiniBatchDictionaryLearning
 
     codes = normal((batch * count, n)) * (normal((batch * count, n), 2) > 0.84)
-    samples = codes @ np.linalg.qr(normal((n, n), 3))[0].T
+    truth = np.linalg.qr(normal((n, n), 3))[0]
+    samples = codes @ truth.T
+    last = []
 
     def learn():
         learner = MiniBatchDictionaryLearning(n_components=n, batch_size=batch, alpha=0.2, random_state=0)
         for first in range(0, len(samples), batch):
             learner.partial_fit(samples[first : first + batch])
+        last[:] = [learner.components_]
         return learner.components_
 
+    def error():
+        atoms = last[0] / np.linalg.norm(last[0], axis=1, keepdims=True)
+        return 1 - np.abs(atoms @ truth).max(axis=0).mean()
+
+    learn.error = error
     return {"scikit-learn": learn}
 
 

@@ -72,6 +72,7 @@ def sor_sequence(count, n):
 
 def graph_clusters(count, classes):
     from sklearn.cluster import SpectralClustering
+    from sklearn.metrics import normalized_mutual_info_score
 
     rows, columns = np.load(f"{folder}/graph-{count}-{classes}.npy").astype(int)
     graph = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count))
@@ -79,7 +80,12 @@ def graph_clusters(count, classes):
     def run(solver):
         model = SpectralClustering(
             classes, affinity="precomputed", eigen_solver=solver, assign_labels="kmeans", random_state=1)
-        return lambda: model.fit(graph)
+
+        def fit():
+            return model.fit(graph)
+
+        fit.error = lambda: 1 - normalized_mutual_info_score(np.arange(count) % classes, model.labels_)
+        return fit
 
     result = {"scikit-learn lobpcg": run("lobpcg")}
     try:

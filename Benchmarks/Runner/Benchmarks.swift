@@ -86,7 +86,7 @@ struct Benchmarks {
 
   private static func printMemory(of name: String, among works: [Work], _ inputs: Inputs) throws {
     guard let work = works.first(where: { $0.name == name }) else { throw PeerError(message: "no work \(name)") }
-    let use = try MemoryUse.measure(work.prepare(inputs))
+    let use = try MemoryUse.measure(work.prepare(inputs).run)
     print(String(decoding: try JSONEncoder().encode(use), as: UTF8.self))
   }
 }

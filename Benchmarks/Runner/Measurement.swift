@@ -26,7 +26,8 @@ struct Measurement {
   var settlingTime = 0.02
 
   func measure(_ work: Work, peers: PeerProcess?, inputs: Inputs) throws -> Row {
-    let ours = try work.prepare(inputs)
+    let prepared = try work.prepare(inputs)
+    let ours = prepared.run
     var row = Row(work: work.name, unit: .milliseconds, bound: work.bound, cost: work.floor)
     var names: [String] = []
     if let peers {
@@ -62,6 +63,7 @@ struct Measurement {
     if let best = peerTimes.min(by: { median($0.value) < median($1.value) }) {
       row.compare(with: best.key, median(best.value))
       row.theirsFastest = best.value.min()
+      if let error = prepared.error { row.errors = (try error(), try peers?.ask(["error", best.key]).value) }
     }
     return row
   }

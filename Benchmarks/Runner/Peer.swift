@@ -12,6 +12,7 @@ final class PeerProcess {
   struct Reply: Decodable {
     var peers: [String]?
     var seconds: Double?
+    var value: Double?
     var versions: [String: String]?
     var error: String?
   }

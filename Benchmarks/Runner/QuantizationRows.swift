@@ -54,7 +54,7 @@ private var pursuit: Work {
 
 /// 1,024 signals that are sparse over a hidden dictionary, learned until the error is no larger than scikit-learn's.
 private var dictionaryLearning: Work {
-  Work("dictionary-learning f64 1024 256 32", bound: 0.2) { inputs in
+  .judged("dictionary-learning f64 1024 256 32", bound: 0.2) { inputs in
     let hidden: Tensor<Double> = try normal([256, 256], inputs, seed: 2)
     let codes: Tensor<Double> = try normal([1_024, 256], inputs, seed: 5)
     let noise: Tensor<Double> = try normal([1_024, 256], inputs)
@@ -63,7 +63,12 @@ private var dictionaryLearning: Work {
     let sparse = isLarge.select(codes, .zeros(codes.shape))
     let signals = sparse.matmul(hidden) / 16 + noise * 0.05
     try writeNPY(signals, to: "\(inputs.folder)/sparse-signals-1024.npy")
-    return { keep(try KSVD(atoms: 256, sparsity: 32, sweeps: 10, tolerance: 0).fit(signals)) }
+    let method = KSVD(atoms: 256, sparsity: 32, sweeps: 10, tolerance: 0)
+    return PreparedWork(run: { keep(try method.fit(signals)) }) {
+      let learned = try method.fit(signals)
+      let missed = learned.codes.matmul(learned.dictionary) - signals
+      return (missed.frobeniusNorm() / signals.frobeniusNorm())
+    }
   }
 }
 

@@ -39,16 +39,22 @@ private func completion(rank: Int) -> Work {
 
 /// 200 batches of 64 sparse vectors of 64 numbers, one step each.
 private var dictionary: Work {
-  Work("orthogonal-dictionary 64 64 200", bound: 0.2) { inputs in
+  .judged("orthogonal-dictionary 64 64 200", bound: 0.2) { inputs in
     let numbers: Tensor<Double> = try normal([12_800, 64], inputs)
     let choice: Tensor<Double> = try normal([12_800, 64], inputs, seed: 2)
     let mix: Tensor<Double> = try normal([64, 64], inputs, seed: 3)
     let codes = numbers * Tensor<Double>(choice .> 0.84)
-    let samples = codes.matmul(try QRDecomposition(of: mix).orthogonal, transposingB: true)
-    return {
+    let truth = try QRDecomposition(of: mix).orthogonal
+    let samples = codes.matmul(truth, transposingB: true)
+    func learned() throws -> Tensor<Double> {
       var learner = try OnlineOrthogonalDictionary<Double>(dimension: 64)
       try learner.fit(samples, batchSize: 64)
-      keep(try learner.dictionary())
+      return try learner.dictionary()
+    }
+    // One less the mean of how well each atom is found.
+    return PreparedWork(run: { keep(try learned()) }) {
+      let cosines = truth.matmul(try learned(), transposingA: true).absolute()
+      return 1 - cosines.maximum(axis: 1).mean().scalar
     }
   }
 }

@@ -13,7 +13,8 @@ struct Results {
   mutating func add(_ row: Row, to folder: String) throws {
     rows.append(row)
     let ratio = row.ratio.map { String(format: "%.2f of %@", $0, row.peer ?? "") } ?? "not compared"
-    let target = row.bound.map { "  (target \($0))" } ?? ""
+    let error = row.errors.map { ", error \(number($0.ours)) against \($0.theirs.map(number) ?? "unknown")" } ?? ""
+    let target = error + (row.bound.map { "  (target \($0))" } ?? "")
     print("\(row.work): \(String(format: "%.4g", row.ours)) \(row.unit.rawValue), \(ratio)\(target)")
     for (peer, failure) in row.failures.sorted(by: { $0.key < $1.key }) { print("  \(peer) failed: \(failure)") }
     fflush(nil)
@@ -75,6 +76,22 @@ struct Results {
       let floor = row.floor.map { "\(number($0)) (\(Int((100 * $0 / row.ours).rounded())) %)" } ?? ""
       text += line(cells(row) + [pair(row.oursFastest, row.theirsFastest), floor])
     }
+    let judged = rows.filter { $0.errors != nil }
+    if !judged.isEmpty {
+      text += """
+
+        ## Errors of the results
+
+        Of work that could be done fast and badly: less is better, and a target counts only where ours is no larger.
+
+        | work | ours | peer's |
+        | --- | ---: | ---: |
+
+        """
+      for row in judged {
+        text += line([row.work, row.errors.map { number($0.ours) } ?? "", row.errors?.theirs.map(number) ?? "unknown"])
+      }
+    }
     let memory = rows.filter { $0.unit == .megabytes }
     if !memory.isEmpty {
       text += """
@@ -116,7 +133,11 @@ struct Results {
       if let ours = row.oursFastest, let theirs = row.theirsFastest { fastest = ours / theirs }
       let isNear = fastest.map { $0 <= row.bound ?? 0 } ?? false
       let known = row.unit == .milliseconds ? reasons[row.work] : memoryReasons[row.work]
-      let why = isNear ? "The fastest rounds reach it: other load in the slower ones." : known ?? "-"
+      let isWorse = row.hasLargerError
+      let why =
+        isWorse
+        ? "The error is larger than the peer's."
+        : isNear ? "The fastest rounds reach it: other load in the slower ones." : known ?? "-"
       let name = row.unit == .milliseconds ? row.work : "\(row.work), memory"
       text += line([name, row.ratio.map(number) ?? "-", fastest.map(number) ?? "-", why])
     }

@@ -20,6 +20,8 @@ struct Row: Encodable {
   /// The fastest round of either side: what a quiet moment gives.
   var oursFastest: Double?
   var theirsFastest: Double?
+  /// Of the results, where they have one: ours and the best peer's.
+  var errors: (ours: Double, theirs: Double?)?
   /// Memory after one execution, where `ours` and `theirs` are after ten.
   var oursAfterOne: Double?
   var theirsAfterOne: Double?
@@ -31,7 +33,7 @@ struct Row: Encodable {
   /// The names of numbers say their unit: `ours_ms` and `peer_ms`, or `ours_mb` and `peer_mb`.
   private enum CodingKeys: String, CodingKey {
     case work, peer, ratio, bound, failures
-    case oursMs, peerMs, floorMs, oursFastestMs, peerFastestMs
+    case oursMs, peerMs, floorMs, oursFastestMs, peerFastestMs, oursError, peerError
     case oursMb, peerMb, oursAfterOneMb, peerAfterOneMb
   }
 
@@ -42,6 +44,8 @@ struct Row: Encodable {
     try members.encode(ratio, forKey: .ratio)
     try members.encode(bound, forKey: .bound)
     if !failures.isEmpty { try members.encode(failures, forKey: .failures) }
+    try members.encodeIfPresent(errors?.ours, forKey: .oursError)
+    try members.encodeIfPresent(errors?.theirs, forKey: .peerError)
     switch unit {
     case .milliseconds:
       try members.encode(ours, forKey: .oursMs)
@@ -67,15 +71,18 @@ struct Row: Encodable {
     ratio = ours / theirs
   }
 
-  /// A target counts as reached only where every peer ran.
-  var isReached: Bool {
-    guard let ratio, let bound else { return false }
-    return ratio <= bound && failures.isEmpty
-  }
+  /// A target counts as reached only where every peer ran, and with an error no larger than the best peer's.
+  var isReached: Bool { bound != nil && ratio != nil && failures.isEmpty && !isMissed }
 
   var isMissed: Bool {
     guard let ratio, let bound else { return false }
-    return ratio > bound
+    return !(ratio <= bound) || hasLargerError
+  }
+
+  /// Two in a hundred are noise.
+  var hasLargerError: Bool {
+    guard let errors, let theirs = errors.theirs else { return errors != nil }
+    return !(errors.ours <= 1.02 * theirs)
   }
 
   /// Whether there is a target, but nothing to hold against it, or not everything.

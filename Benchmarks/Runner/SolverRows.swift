@@ -67,7 +67,7 @@ private func relaxationSequence(_ count: Int, _ extent: Int) -> Work {
 
 /// A planted partition; the peer reads its edges.
 private func clusters(_ count: Int, _ classes: Int) -> Work {
-  Work("graph-clusters \(count) \(classes)", bound: 0.2) { inputs in
+  .judged("graph-clusters \(count) \(classes)", bound: 0.2) { inputs in
     var random = RandomStream(seed: 1)
     var (rows, columns): ([Int], [Int]) = ([], [])
     // Nine edges a vertex inside its class, three to anywhere.
@@ -91,7 +91,11 @@ private func clusters(_ count: Int, _ classes: Int) -> Work {
     try writeNPY(Tensor<Double>(edges), to: "\(inputs.folder)/graph-\(count)-\(classes).npy")
     var method = AttributedGraphClustering(clusters: classes, restarts: 10)
     method.coordinates = .eigenvectors
-    return { keep(try method.fit(graph)) }
+    let fixed = method
+    let planted = (0..<count).map { $0 % classes }
+    return PreparedWork(run: { keep(try fixed.fit(graph)) }) {
+      1 - normalizedMutualInformation(try fixed.fit(graph).labels, planted)
+    }
   }
 }
 

@@ -13,11 +13,24 @@ struct Work {
   /// Whether memory is compared as well: of ten executions in a fresh process.
   private(set) var comparesMemory = false
   /// Lays out the input, writes what the peers read, and returns what is timed.
-  let prepare: (Inputs) throws -> () throws -> Void
+  let prepare: (Inputs) throws -> PreparedWork
 
   init(
     _ name: String, bound: Double?, floor: Floor? = nil,
     _ prepare: @escaping (Inputs) throws -> () throws -> Void
+  ) {
+    self.init(name: name, bound: bound, floor: floor) { PreparedWork(run: try prepare($0), error: nil) }
+  }
+
+  /// Work whose result has an error that the peers' must be held against: being fast is worth nothing without it.
+  static func judged(
+    _ name: String, bound: Double?, _ prepare: @escaping (Inputs) throws -> PreparedWork
+  ) -> Work {
+    Work(name: name, bound: bound, floor: nil, prepare: prepare)
+  }
+
+  private init(
+    name: String, bound: Double?, floor: Floor?, prepare: @escaping (Inputs) throws -> PreparedWork
   ) {
     self.name = name
     self.bound = bound
@@ -31,6 +44,14 @@ struct Work {
     work.comparesMemory = true
     return work
   }
+}
+
+/// Work that is laid out.
+struct PreparedWork {
+  /// What is timed.
+  let run: () throws -> Void
+  /// How far its result is from what was wanted, less being better; the peers' functions have the same as an attribute.
+  let error: (() throws -> Double)?
 }
 
 /// The least that a piece of work can cost.

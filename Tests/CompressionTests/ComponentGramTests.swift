@@ -52,7 +52,8 @@ private func randomGram(_ seed: UInt64, components: Int = 7, outputs: Int = 40) 
     let filters: Tensor<Double> = generator.tensor([4, 3, 3, 2])
     let x: Tensor<Double> = generator.tensor([19, 3, 6, 7])
     for options in [
-      ConvolutionOptions(), .init(padding: 1), .init(stride: 2, padding: [1, 0]), .init(stride: [1, 2], dilation: 2),
+      ConvolutionOptions(), .init(padding: 1), .init(padding: [2, 0]), .init(padding: [3, 2]),
+      .init(stride: 2, padding: [1, 0]), .init(stride: [1, 2], dilation: 2),
     ] {
       var moments = try InputMoments<Double>(convolutionOf: filters.shape, options)
       try moments.add(x[0..<10])
@@ -62,7 +63,27 @@ private func randomGram(_ seed: UInt64, components: Int = 7, outputs: Int = 40) 
       #expect(distance(gram.matrix, explicit(parts, examples: 19)) < 1e-9, "\(options)")
       let y = x.convolved(with: filters, options).sumOfSquares().scalar / 19
       #expect(abs(gram.total - y) < 1e-9 * y)
+      let centred = try ComponentGram(weight: filters, moments: moments, isCentred: true)
+      let around = parts.map { $0 - $0.mean(axes: [0, 2, 3], keepingAxes: true) }
+      #expect(distance(centred.matrix, explicit(around, examples: 19)) < 1e-9, "\(options), centred")
     }
+  }
+
+  /// Windows that the image fills alone or not at all, and filters of one row.
+  @Test(arguments: [[3, 3], [1, 3], [2, 1], [5, 4]]) func smallImages(kernel: [Int]) throws {
+    var generator = TestGenerator(seed: 5)
+    for extents in [[3, 3], [5, 4], [2, 2], [1, 3]] {
+      let options = ConvolutionOptions(padding: [2, 2])
+      let filters: Tensor<Double> = generator.tensor([2, 2] + kernel)
+      let x: Tensor<Double> = generator.tensor([3, 2] + extents)
+      var moments = try InputMoments<Double>(convolutionOf: filters.shape, options)
+      try moments.add(x)
+      let gram = try ComponentGram(weight: filters, moments: moments)
+      let parts = (0..<2).map { c in x[.all, c..<(c + 1)].convolved(with: filters[.all, c..<(c + 1)], options) }
+      #expect(distance(gram.matrix, explicit(parts, examples: 3)) < 1e-9, "\(extents)")
+    }
+    var moments = try InputMoments<Double>(convolutionOf: [2, 2, 3, 3], ConvolutionOptions())
+    #expect(throws: InvalidArgument.self) { try moments.add(.ones([1, 2, 2, 2])) }
   }
 
   @Test func attentionHeads() throws {

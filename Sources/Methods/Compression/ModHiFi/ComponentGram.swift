@@ -96,6 +96,8 @@ public struct InputMoments<Scalar: LinearScalar>: Sendable {
   private var products: Tensor<Double>
   private var sums: Tensor<Double>
   private let windows: Windows?
+  /// In place of `products` and `sums`, for windows of stride one.
+  private var correlations: WindowCorrelations?
 
   private struct Windows: Sendable {
     let kernel: [Int]
@@ -120,6 +122,12 @@ public struct InputMoments<Scalar: LinearScalar>: Sendable {
     let kernel = Array(filters[2...])
     self.init(
       components: filters[1], width: kernel.reduce(1, *), windows: Windows(kernel: kernel, options: options))
+    let isPlain = (options.stride + options.dilation).allSatisfy { $0 == 1 }
+    if isPlain, kernel.count == 2, width > 1 {
+      let padding = options.padding.count == 1 ? [options.padding[0], options.padding[0]] : options.padding
+      correlations = WindowCorrelations(channels: components, kernel: kernel, padding: padding)
+      (products, sums) = (.zeros([0, 0]), .zeros([0]))
+    }
   }
 
   private init(components: Int, width: Int, windows: Windows?) {
@@ -137,7 +145,7 @@ public struct InputMoments<Scalar: LinearScalar>: Sendable {
   /// Takes a batch of inputs: [examples, ..., inputs], or [examples, channels, extents...] for a convolution.
   ///
   /// - Throws: `InvalidArgument` for another shape or numbers that are not finite.
-  /// - Complexity: O(places · dimension²) time.
+  /// - Complexity: O(places · dimension²) time; for two-dimensional filters of stride one O(places · components²).
   public mutating func add(_ inputs: Tensor<Scalar>) throws {
     let isImage = windows != nil
     guard inputs.rank >= 2, inputs.shape[isImage ? 1 : inputs.rank - 1] == (isImage ? components : dimension),
@@ -149,6 +157,7 @@ public struct InputMoments<Scalar: LinearScalar>: Sendable {
     }
     try inputs.requireFinite("inputs")
     guard inputs.count > 0 else { return }
+    if try addCorrelations(of: inputs) { return }
     // About as many places at a time as a place has numbers: windows of images take many times their room.
     let places = rows(of: inputs[0..<1]).rows
     let batch = max(1, max(dimension, 1_024) / places)
@@ -170,6 +179,27 @@ public struct InputMoments<Scalar: LinearScalar>: Sendable {
     exampleCount += inputs.shape[0]
   }
 
+  /// Whether these are images whose windows need not be written out.
+  private mutating func addCorrelations(of images: Tensor<Scalar>) throws -> Bool {
+    guard var own = correlations else { return false }
+    let extents = Array(images.shape[2...])
+    let outputs = own.outputs(of: extents)
+    guard outputs.allSatisfy({ $0 > 0 }) else {
+      throw InvalidArgument(
+        "inputs", found: "images of \(extents)", wanted: "at least as large as the filters without their padding")
+    }
+    correlations = nil
+    // About 128 MB of spectra at a time.
+    let batch = max(1, (1 << 23) / (components * extents.reduce(1, *)))
+    for start in stride(from: 0, to: images.shape[0], by: batch) {
+      own.add(Tensor<Double>(images[start..<min(start + batch, images.shape[0])]))
+    }
+    correlations = own
+    placeCount += outputs.reduce(1, *) * images.shape[0]
+    exampleCount += images.shape[0]
+    return true
+  }
+
   /// What is multiplied with the weight's columns, one place of the output a row.
   private func rows(of inputs: Tensor<Scalar>) -> Tensor<Scalar> {
     guard let windows else { return inputs.reshaped([-1, dimension]) }
@@ -181,10 +211,11 @@ public struct InputMoments<Scalar: LinearScalar>: Sendable {
 
   /// E Σ x xᵀ over the places of an example, of shape [dimension, dimension]; around the mean input when centred.
   public func secondMoment(isCentred: Bool = false) -> Tensor<Double> {
+    let products = correlations?.secondMoment ?? products
     guard isCentred else { return products / Double(exampleCount) }
-    return (products - sums.outer(mean)) / Double(exampleCount)
+    return (products - (correlations?.sum ?? sums).outer(mean)) / Double(exampleCount)
   }
 
   /// The mean input over all examples and places, of shape [dimension].
-  public var mean: Tensor<Double> { sums / Double(max(placeCount, 1)) }
+  public var mean: Tensor<Double> { (correlations?.sum ?? sums) / Double(max(placeCount, 1)) }
 }
