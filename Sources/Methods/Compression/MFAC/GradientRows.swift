@@ -13,12 +13,12 @@ struct GradientRows<Scalar: LinearScalar> {
   let stride: Int
   let rows: Int
 
-  /// Columns that are worked on at a time: their part of a vector stays in the first caches.
-  private static var strip: Int { 4_096 }
-
+  /// Columns that are worked on at a time: long runs of each row, as memory likes them, but a part of a vector that stays
+  /// in the second cache; and enough strips for the threads to share.
   private func strips(of columns: Range<Int>) -> [Range<Int>] {
-    Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: Self.strip).map {
-      $0..<min($0 + Self.strip, columns.upperBound)
+    let width = min(max(columns.count / 64, 4_096), 16_384) & ~15
+    return Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: width).map {
+      $0..<min($0 + width, columns.upperBound)
     }
   }
 
