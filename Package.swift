@@ -98,7 +98,9 @@ let package = Package(
     module("Methods", "Imaging", ["Tensors", "LinearAlgebra", "Networks", "Optimizers"]),
     module(
       "Methods", "LinearSolvers",
-      ["Tensors", "LinearAlgebra", "Convolutions", "Networks", "Optimizers", "CVectorKernels"]),
+      [
+        "Tensors", "LinearAlgebra", "SpecialFunctions", "Convolutions", "Networks", "Optimizers", "CVectorKernels",
+      ]),
 
     // Catalogue: how each method is offered, and what it must show.
     module(
@@ -172,11 +174,15 @@ let package = Package(
     tests(
       "CompressionTests",
       ["Compression", "LinearAlgebra", "SpecialFunctions", "Networks", "Optimizers", "FileFormats"]),
-    tests("DataSelectionTests", ["DataSelection", "LinearAlgebra", "Networks", "Optimizers", "Datasets"]),
+    tests(
+      "DataSelectionTests",
+      ["DataSelection", "LinearAlgebra", "Convolutions", "Networks", "Optimizers", "Datasets"]),
     tests("SketchingTests", ["Sketching", "LinearAlgebra", "FileFormats"]),
     tests("RecoveryTests", ["Recovery", "LinearAlgebra", "FileFormats"]),
     tests("ImagingTests", ["Imaging", "LinearAlgebra", "FileFormats"]),
-    tests("LinearSolversTests", ["LinearSolvers", "LinearAlgebra", "Networks", "FileFormats"]),
+    tests(
+      "LinearSolversTests",
+      ["LinearSolvers", "LinearAlgebra", "SpecialFunctions", "Networks", "FileFormats"]),
     tests("CatalogueTests", ["Catalogue", "CatalogueCore", "FileFormats"]),
     tests(
       "JobsTests",

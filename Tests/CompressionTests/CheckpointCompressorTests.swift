@@ -115,7 +115,7 @@ import Testing
     // Under a parameter budget the largest error cannot rise by sharing.
     let single = try WeLore(rule: .energy).plan(for: sources, budget: .keepingParameters(0.3))
     let joint = try ConcatenatedSVD().plan(for: sources, budget: .keepingParameters(0.3))
-    func worst(_ plan: CompressionPlan) -> Double { plan.groups.compactMap(\.predictedError).max() ?? 0 }
+    func worst(_ plan: CompressionPlan) -> Double { plan.groups.compactMap(\.predictedError).max() ?? .nan }
     #expect(worst(joint) < worst(single))
     // The transposed matrices share on the other side.
     let turned = try sources.map { source in
@@ -129,7 +129,7 @@ import Testing
     var generator = TestGenerator(seed: 3)
     let sources = try checkpoint(&generator)
     let plan = try ConcatenatedSVD(tolerance: 0.3).plan(for: sources, budget: .rank(8))
-    for group in plan.groups { #expect((group.predictedError ?? 1) <= 0.3) }
+    for group in plan.groups { #expect((group.predictedError ?? .nan) <= 0.3) }
     #expect(plan.groups.contains { $0.isShared })
     let strict = try ConcatenatedSVD(tolerance: 0).plan(for: sources, budget: .rank(8))
     #expect(strict.groups.allSatisfy { !$0.isShared })

@@ -23,7 +23,7 @@ import Testing
     let rest = wanted - x.matmul(found.dense(), transposingB: true)
     let relative = rest.frobeniusNorm() / wanted.frobeniusNorm()
     #expect(abs(relative - report.relativeError) < 1e-9, "seed \(seed)")
-    #expect(abs(relative - (report.errors.last ?? 0)) < 1e-9, "learned and applied errors are one; seed \(seed)")
+    #expect(abs(relative - (report.errors.last ?? .nan)) < 1e-9, "learned and applied errors are one; seed \(seed)")
     #expect(zip(report.errors, report.errors.dropFirst()).allSatisfy { $1 <= $0 * (1 + 1e-12) })
     // Sparse codes act as the dense weight does.
     let outputs = found.apply(x.reshaped([5, 12, 12]))
@@ -99,8 +99,8 @@ import Testing
     let starts = integer.1.codes.starts.scalars
     for row in 0..<100 {
       let values = integer.1.codes.values.scalars[Int(starts[row])..<Int(starts[row + 1])]
-      let scale = (values.map(\.magnitude).max() ?? 0) / 127
-      for value in values where scale > 0 { #expect(abs(value / scale - (value / scale).rounded()) < 1e-9) }
+      let scale = (values.map(\.magnitude).max() ?? .nan) / 127
+      for value in values where scale != 0 { #expect(abs(value / scale - (value / scale).rounded()) < 1e-9) }
     }
   }
 

@@ -272,7 +272,7 @@ private struct FisherOracle {
     #expect(abs(one.predictedIncrease - one.scores[at: one.removed[0]]) < 1e-12, "seed \(seed)")
     #expect(abs(one.predictedIncrease - best.cost) < 1e-12 && distance(one.weights, best.weights) < 1e-12)
     let others = try (0..<d).map { try least([$0]).cost }
-    #expect(abs((others.min() ?? 0) - one.predictedIncrease) < 1e-12, "the cheapest weight; seed \(seed)")
+    #expect(abs((others.min() ?? .nan) - one.predictedIncrease) < 1e-12, "the cheapest weight; seed \(seed)")
     for (place, cost) in others.enumerated() { #expect(abs(one.scores[at: place] - cost) < 1e-12) }
     let joint = try inverse.remove(4, from: w, compensation: .exact)
     let wanted = try least(joint.removed)

@@ -147,7 +147,7 @@ import Testing
         NamedTensors(names: ["weight"], tensors: [mixed[index].reshaped([1, 6])])
       }
       losses.append(loss(model))
-      #expect(abs(loss(model) - (report.rounds[0].predictedIncrease ?? 0)) < 1e-6, "\(compensation)")
+      #expect(abs(loss(model) - (report.rounds[0].predictedIncrease ?? .nan)) < 1e-6, "\(compensation)")
     }
     #expect(losses[0] <= losses[1] + 1e-9 && losses[0] <= losses[2] + 1e-9)
   }

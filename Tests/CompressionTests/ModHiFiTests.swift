@@ -215,7 +215,7 @@ import Testing
       0, from: head, forget: forget, retain: retain)
     #expect(result.reachedTarget && Set(result.removed) == [0, 1, 2] && result.history.last?.forgetRate == 0)
     #expect(result.history[0].forgetRate == 1 && result.history[0].removedShare == 0)
-    #expect((result.history.last?.forgetMargin ?? 0) < 0 && result.history[0].forgetMargin > 0)
+    #expect((result.history.last?.forgetMargin ?? .nan) < 0 && result.history[0].forgetMargin > 0)
     #expect((result.head(retain).argmax(axis: 1) .== 1).all)
     #expect(
       result.head.weight[.all, 0..<3] == .zeros([2, 3]) && result.head.weight[.all, 3...] == head.weight[.all, 3...])

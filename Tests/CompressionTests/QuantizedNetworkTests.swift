@@ -29,7 +29,7 @@ import Testing
       let after = try #require(corrected.result[figure: "output error"])
       #expect(after < before, "\(bare.name)")
       #expect(corrected.result[figure: "uncorrected output error"].map { abs($0 - before) < 1e-9 * before } == true)
-      #expect(corrected.result[figure: "rank"] == 6 && bare.result[figure: "bits per weight"] ?? 0 >= 3.25)
+      #expect(corrected.result[figure: "rank"] == 6 && bare.result[figure: "bits per weight"] ?? .nan >= 3.25)
       #expect(corrected.result.form?.rank == 6)
     }
     let wanted = model(tokens)
@@ -66,14 +66,14 @@ import Testing
         continue
       }
       #expect([codes.rows, atoms.columns] == layer.shape)
-      #expect(layer.result[figure: "kept"] ?? 1 <= 0.7)
+      #expect(layer.result[figure: "kept"] ?? .nan <= 0.7)
       // The figure is the error of the layer as it now runs.
       let weight = try #require(model.linearLayers.first { $0.name == layer.name }?.layer.weight)
       let moments = try #require(calibration[layer.name]?.activations)
       let dense = try #require(layer.result.form?.dense)
       let error = moments.meanSquaredOutput(of: Tensor<Double>(weight) - Tensor<Double>(dense))
       let relative = (error / moments.meanSquaredOutput(of: weight)).squareRoot()
-      #expect(abs(relative - (layer.result[figure: "output error"] ?? 0)) < 1e-3, "\(layer.name)")
+      #expect(abs(relative - (layer.result[figure: "output error"] ?? .nan)) < 1e-3, "\(layer.name)")
     }
     let less = try method.compress(model, keeping: 0.4, data: data)
     let tokens = Tensor<Int>(Array(0..<19)).reshaped([1, 19])

@@ -45,10 +45,24 @@ import Testing
     var random = RandomStream(seed: 2)
     var model = try FFN(4, structure: .lowRank(2), isGated: true, isGuided: true, random: &random)
     guidance.apply(to: &model, step: 25, of: 100)
-    for layer in [model.input, model.output, model.gate] { #expect(abs((layer?.guideShare ?? 0) - 0.5) < 1e-12) }
+    for layer in [model.input, model.output, model.gate] { #expect(abs((layer?.guideShare ?? .nan) - 0.5) < 1e-12) }
     for bad in [0, -1, 1.5, .nan] {
       #expect(throws: InvalidArgument.self) { try SelfGuidance(fraction: bad) }
     }
+  }
+
+  @Test func guidesAreDroppedFromAWholeLayer() throws {
+    var random = RandomStream(seed: 12)
+    var model = try FFN(4, structure: .lowRank(2), activation: .silu, isGated: true, isGuided: true, random: &random)
+    let x: Tensor<Double> = random.normal([3, 4])
+    let count = model.parameterCount
+    let guides = [model.input.guide, model.gate?.guide, model.output.guide].compactMap { $0?.count }.reduce(0, +)
+    #expect(guides == 3 * 64)
+    try SelfGuidance().apply(to: &model, step: 60, of: 100)
+    let before = model(x)
+    model.dropGuides()
+    #expect(model(x) == before)
+    #expect(model.parameterCount == count - guides && model.parameters.names.allSatisfy { !$0.hasSuffix("guide") })
   }
 
   @Test func stochasticGuidanceIsUsedAsOftenAsItsShare() throws {

@@ -142,16 +142,31 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
           initialization: initialization, seed: seed)
         let learned = try method.fit(signals)
         #expect(learned.dictionary.shape == [k, d] && learned.codes.shape == [n, k])
-        #expect(learned.errors.count == 9 || learned.errors.last ?? 1 < 1e-12)
+        #expect(learned.errors.count == 9 || learned.errors.last ?? .nan < 1e-12)
         #expect(zip(learned.errors, learned.errors.dropFirst()).allSatisfy { $1 <= $0 * (1 + 1e-12) }, "seed \(seed)")
         let rest = (signals - learned.reconstructed()).frobeniusNorm() / signals.frobeniusNorm()
-        #expect(abs(rest - (learned.errors.last ?? 0)) < 1e-9, "residuals are kept up to date; seed \(seed)")
+        #expect(abs(rest - (learned.errors.last ?? .nan)) < 1e-9, "residuals are kept up to date; seed \(seed)")
         let starts = learned.codes.starts.scalars
         #expect(zip(starts, starts.dropFirst()).allSatisfy { $1 - $0 <= Int32(sparsity) })
         #expect(distance(learned.dictionary.norm(axis: 1), .ones([k])) < 1e-9, "seed \(seed)")
         #expect(try method.fit(signals).codes == learned.codes)
       }
     }
+  }
+
+  /// The specification's other order of the atoms: another dictionary, which is as good and repeats with its seed.
+  @Test func shuffledAtomsLearnAsWell() throws {
+    var generator = TestGenerator(seed: 21)
+    let signals: Tensor<Double> = generator.tensor([200, 16])
+    var method = KSVD(atoms: 32, sparsity: 3, sweeps: 12, tolerance: 0, seed: 5)
+    let plain = try method.fit(signals)
+    method.shufflesAtoms = true
+    let shuffled = try method.fit(signals)
+    #expect(zip(shuffled.errors, shuffled.errors.dropFirst()).allSatisfy { $1 <= $0 * (1 + 1e-12) })
+    #expect(try method.fit(signals).dictionary == shuffled.dictionary)
+    #expect(shuffled.dictionary != plain.dictionary)
+    let (own, other) = (try #require(shuffled.errors.last), try #require(plain.errors.last))
+    #expect(abs(own / other - 1) < 0.05)
   }
 
   @Test func resultsDoNotDependOnThreads() throws {
@@ -174,11 +189,11 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
     var generator = TestGenerator(seed: 5)
     let signals: Tensor<Double> = generator.tensor([30, 9])
     // An atom for each signal; a basis.
-    #expect(try KSVD(atoms: 30, sparsity: 1).fit(signals).errors.last ?? 1 < 1e-12)
-    #expect(try KSVD(atoms: 9, sparsity: 9).fit(signals).errors.last ?? 1 < 1e-12)
+    #expect(try KSVD(atoms: 30, sparsity: 1).fit(signals).errors.last ?? .nan < 1e-12)
+    #expect(try KSVD(atoms: 9, sparsity: 9).fit(signals).errors.last ?? .nan < 1e-12)
     // More atoms than signals.
     let few = try KSVD(atoms: 40, sparsity: 2).fit(signals)
-    #expect(few.errors.last ?? 1 < 1e-12 && few.dictionary.isFinite)
+    #expect(few.errors.last ?? .nan < 1e-12 && few.dictionary.isFinite)
     let zero = try KSVD(atoms: 4, sparsity: 2).fit(Tensor<Double>.zeros([6, 5]))
     #expect(zero.codes.entryCount == 0 && zero.errors == [0])
     #expect(distance(zero.dictionary.norm(axis: 1), .ones([4])) < 1e-12)
@@ -194,9 +209,9 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
     for rank in [1, 4, 9] {
       let least = (energies.dropFirst(rank).reduce(0, +) / energies.reduce(0, +)).squareRoot()
       let spectral = try KSVD(atoms: rank, sparsity: rank, initialization: .spectral).fit(signals)
-      #expect(abs((spectral.errors.last ?? 0) - least) < 1e-9, "seed \(seed)")
+      #expect(abs((spectral.errors.last ?? .nan) - least) < 1e-9, "seed \(seed)")
       let drawn = try KSVD(atoms: rank, sparsity: rank, sweeps: 200, tolerance: 1e-12, seed: seed).fit(signals)
-      let reached = drawn.errors.last ?? 0
+      let reached = drawn.errors.last ?? .nan
       #expect(
         reached >= least * (1 - 1e-9) && reached <= least * 1.01, "seed \(seed), rank \(rank): \(reached), \(least)")
     }
@@ -225,7 +240,7 @@ private func plainPursuit(_ y: Tensor<Double>, _ dictionary: Tensor<Double>, spa
     let learned = try method.fit(signals)
     #expect(zip(learned.errors, learned.errors.dropFirst()).allSatisfy { $1 <= $0 * (1 + 1e-12) })
     let rest = (signals - learned.reconstructed()).frobeniusNorm() / signals.frobeniusNorm()
-    #expect(abs(rest - (learned.errors.last ?? 0)) < 1e-9)
+    #expect(abs(rest - (learned.errors.last ?? .nan)) < 1e-9)
     let agreement = truth.matmul(learned.dictionary, transposingB: true).absolute().maximum(axis: 1)
     return agreement.scalars.count { $0 > 0.99 }
   }

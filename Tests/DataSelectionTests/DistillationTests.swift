@@ -137,6 +137,15 @@ import Testing
     #expect(first.history.suffix(10).reduce(0, +) < first.history.prefix(10).reduce(0, +))
     let again = try method.distill(data, from: experts, net)
     #expect(distance(again.data.features, first.data.features) == 0 && again.stepSize == first.stepSize)
+    // Pixels may be kept where those of the data are.
+    let (low, high) = (data.features.minimum().scalar, data.features.maximum().scalar)
+    method.learningRate = 5
+    let free = try method.distill(data, from: experts, net).data.features
+    #expect(free.minimum().scalar < low || free.maximum().scalar > high)
+    method.staysInRange = true
+    let kept = try method.distill(data, from: experts, net).data.features
+    #expect(kept.minimum().scalar >= low && kept.maximum().scalar <= high)
+    (method.learningRate, method.staysInRange) = (0.02, false)
     // Class-balanced batches.
     method.batchSize = 3
     #expect(try method.distill(data, from: experts, net).history.allSatisfy(\.isFinite))

@@ -7,7 +7,7 @@ import Testing
 /// What is below the diagonal, or above it when transposed.
 private func belowDiagonal<Scalar: LinearScalar>(_ a: Tensor<Scalar>) -> Double {
   var worst = 0.0
-  for i in 0..<a.rows { for j in 0..<min(i, a.columns) { worst = max(worst, Double(a[at: i, j].magnitude)) } }
+  for i in 0..<a.rows { for j in 0..<min(i, a.columns) { worst.raise(to: Double(a[at: i, j].magnitude)) } }
   return worst
 }
 

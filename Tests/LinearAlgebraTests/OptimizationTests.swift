@@ -30,7 +30,7 @@ struct AssignmentTests {
     let limit = 1e-10 * max(1, costs.isFinite ? costs.largestMagnitude : 100)
     var worst = 0.0
     for i in 0..<n {
-      for j in 0..<m { worst = max(worst, found.rowPrices[i] + found.columnPrices[j] - costs[at: i, j]) }
+      for j in 0..<m { worst.raise(to: found.rowPrices[i] + found.columnPrices[j] - costs[at: i, j]) }
     }
     let dual = found.rowPrices.reduce(0, +) + found.columnPrices.reduce(0, +)
     #expect(worst < limit, "prices of \(context)", sourceLocation: sourceLocation)

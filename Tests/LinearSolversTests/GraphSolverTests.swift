@@ -206,7 +206,7 @@ import Testing
     let losses = try GraphValueTraining(task, steps: 200, batchSize: 4).train(&model, log: log)
     #expect(losses.count == 200)
     #expect(error(model) < 0.7 * before)
-    #expect(log.solves >= 160 && log.failures == 0 && log.backwardIterations > 0)
+    #expect(log.solves >= 160 && log.failures == 0 && log.backwardIterations > 0 && log.forwardIterations > 0)
   }
 
   @Test func badInput() throws {

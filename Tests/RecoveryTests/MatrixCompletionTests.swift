@@ -64,7 +64,12 @@ import Testing
     let (low, mask) = try Self.problem(120, 90, rank: 4, density: 0.7, seed: seed)
     var random = RandomStream(seed: seed)
     let observed = try Observations(low + random.normal(low.shape) * 0.01, mask: mask)
-    let exact = try Self.method(4, .direct, sweeps: 6).complete(observed).completed()
+    let direct = try Self.method(4, .direct, sweeps: 6).complete(observed)
+    let exact = direct.completed()
+    // Every row of both factors, in every sweep; and a subspace that comes to rest.
+    #expect(direct.history.directRows == [Int](repeating: 210, count: 6), "seed \(seed)")
+    let changes = direct.history.subspaceChanges
+    #expect(changes.count == 6 && changes[5] < 1e-2 * changes[0], "seed \(seed): \(changes)")
     let steps = try Self.method(4, .conjugateGradients(steps: 12), sweeps: 6).complete(observed).completed()
     let sketched = try Self.method(4, .sketched(tolerance: 1e-12), sweeps: 6).complete(observed).completed()
     #expect(distance(steps, exact) < 1e-8, "seed \(seed)")

@@ -41,3 +41,8 @@ public func distance<Scalar: RealScalar>(_ a: Tensor<Scalar>, _ b: Tensor<Scalar
   let largest = (a - b).largestMagnitude
   return largest.isNaN ? .infinity : largest
 }
+
+extension Double {
+  /// Takes the larger of the two, and a NaN of either for good, so that a limit on the result fails. `max` would lose it.
+  public mutating func raise(to other: Double) { if !(self >= other) && !isNaN { self = other } }
+}

@@ -64,7 +64,8 @@ import Testing
     let n = Double(sorted.count)
     var worst = 0.0
     for (i, x) in sorted.enumerated() {
-      worst = max(worst, abs(cdf(x) - Double(i) / n), abs(cdf(x) - Double(i + 1) / n))
+      worst.raise(to: abs(cdf(x) - Double(i) / n))
+      worst.raise(to: abs(cdf(x) - Double(i + 1) / n))
     }
     return worst * n.squareRoot()
   }

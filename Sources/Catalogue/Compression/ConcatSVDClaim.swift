@@ -1,6 +1,7 @@
 import CatalogueCore
 import Compression
 import LinearAlgebra
+import SpecialFunctions
 import Tensors
 
 /// Hidden groups of blocks, clustered under each bound and by k-means.
@@ -14,6 +15,7 @@ struct ConcatSVDClaim {
     try hiddenGroups(&evidence)
     try tightness(&evidence)
     try decayingNorms(&evidence)
+    try ConcatSVDDigits(settings: settings).add(to: &evidence)
     if settings.isFull { try scaling(&evidence) }
     evidence.notes.append(
       "Blocks are drawn from Apus's own random streams: figures differ a little from the specification's prototype.")
@@ -70,7 +72,7 @@ struct ConcatSVDClaim {
         agreement.keepMinimum(of: index)
         ratio.keepMaximum(of: result.compressionRatio)
         let flat = Tensor.stacked(blocks.map(\.flattened))
-        let labels = kMeansLabels(flat, clusters: result.clusters.count, random: &random)
+        let labels = try KMeans(clusters: result.clusters.count).fit(flat, random: &random).labels
         var worst = 0.0
         for label in Set(labels) {
           let members = blocks.indices.filter { labels[$0] == label }.map { blocks[$0] }
@@ -179,11 +181,7 @@ struct ConcatSVDClaim {
       }
       seconds.append(best)
     }
-    let x = counts.map { Double.log(Double($0)) }
-    let y = seconds.map { Double.log($0) }
-    let (meanX, meanY) = (x.reduce(0, +) / 3, y.reduce(0, +) / 3)
-    let slope =
-      zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
+    let slope = logarithmicSlope(counts.map(Double.init), seconds)
     evidence.check(
       "exponent of time in the number of blocks, 512 rows", claimed: "linear", measured: slope, .within(0.7...1.25))
     evidence.plots.append(

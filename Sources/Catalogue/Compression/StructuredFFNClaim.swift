@@ -1,9 +1,8 @@
 import CatalogueCore
 import Compression
-import Datasets
-import Experiments
 import Networks
 import Optimizers
+import SpecialFunctions
 import Tensors
 
 /// A teacher whose structure the student shares; a character model with structured layers; and times at width 1,024.
@@ -15,17 +14,9 @@ struct StructuredFFNClaim {
   func evidence() throws -> Evidence {
     var evidence = Evidence()
     try teacher(&evidence)
-    try languageModel(&evidence)
+    try StructuredLanguageClaim(settings: settings).add(to: &evidence)
     try times(&evidence)
-    evidence.notes += [
-      "The first block of the language model stays dense, as in the paper. The paper's gaps in perplexity, of models of 110M "
-        + "parameters and more, do not show at this size: the language model checks that structured layers keep up.",
-      "Times are of this machine and moment, and are not asserted.",
-    ]
-    if !settings.isFull {
-      evidence.notes.append(
-        "The language model takes 350 steps only in the full size; here 120, with 0.1 nats allowed.")
-    }
+    evidence.notes.append("Times are of this machine and moment, and are not asserted.")
     return evidence
   }
 
@@ -49,10 +40,10 @@ struct StructuredFFNClaim {
     evidence.tables.append(table)
     evidence.plots.append(
       Plot("Student and teacher", x: "50 steps", y: .logarithmic("loss"), curves))
-    evidence.notes.append(
-      "The mean loss of self-guided students is \((mean(guided) / mean(plain)).formatted(digits: 3)) of the plain ones'. "
-        + "The specification asks for at most 0.6 (its prototype: 0.40); the factor is not asserted, only which is better."
-    )
+    evidence.check(
+      "mean loss of self-guided over that of plain students, 5 seeds", claimed: "0.40",
+      measured: mean(guided) / mean(plain),
+      .atMost(0.6))
     evidence.check(
       "seeds where self-guided training is better, of 5", claimed: "3 of 3",
       measured: Double(zip(plain, guided).count { $0 > $1 }), .atLeast(4))
@@ -68,13 +59,15 @@ struct StructuredFFNClaim {
 
   /// The loss of every step.
   private func student(seed: UInt64, teacherRank: Int?, rank: Int, isGuided: Bool) throws -> [Double] {
-    var random = RandomStream(seed: seed)
+    // One teacher for all students.
+    var random = settings.random.child(9)
     func teacherWeight(_ inputs: Int, _ outputs: Int) throws -> Tensor<Float> {
       guard let teacherRank else { return Initializer.leCunNormal([outputs, inputs], from: &random) }
       return try LowRankLinear<Float>(inputs, outputs, rank: teacherRank, hasBias: false, random: &random).dense()
     }
     let first = try teacherWeight(32, 128)
     let second = try teacherWeight(128, 32)
+    random = RandomStream(seed: seed)
     var model = try FFN(32, hidden: 128, structure: .lowRank(rank), hasBias: false, isGuided: isGuided, random: &random)
     var optimizer = Adam<Float>(learningRate: 2e-3)
     let steps = 1_500
@@ -90,65 +83,6 @@ struct StructuredFFNClaim {
       losses.append(Double(loss.scalar))
     }
     return losses
-  }
-
-  // MARK: Language model
-
-  private func languageModel(_ evidence: inout Evidence) throws {
-    let corpus = Datasets.shakespearePlays()
-    let tokenizer = CharacterTokenizer(alphabetOf: corpus.text)
-    let parts = corpus.split(heldOut: 0.1)
-    let train = try TokenWindows(tokenizer.encode(parts.train.text), length: 64)
-    let heldOut = try TokenWindows(tokenizer.encode(parts.heldOut.text), length: 64)
-    let vocabulary = (train.tokens.max().map(Int.init) ?? 66) + 1
-    let steps = settings.size(quick: 120, full: 350)
-    let kinds: [(String, LinearStructure, Int, Bool)] =
-      [("dense", .dense, 65_536, false), ("low rank 16", .lowRank(16), 20_480, false)]
-      + (settings.isFull
-        ? [
-          ("low rank 8", .lowRank(8), 10_240, false), ("low rank 8, self-guided", .lowRank(8), 10_240, true),
-          ("low rank 16, self-guided", .lowRank(16), 20_480, true),
-          ("block-shuffle 4", .blockShuffle(blocks: 4), 20_480, false),
-          ("block-dense 16, 2", .blockDense(rank: 16, blocks: 2), 17_920, false),
-        ] : [("block-shuffle 4", .blockShuffle(blocks: 4), 20_480, false)])
-    var table = Table("Character model", columns: ["feed-forward layers", "numbers in them", "held-out loss"])
-    var dense = 0.0
-    var series: [Series] = []
-    for (name, structure, numbers, isGuided) in kinds {
-      var random = RandomStream(seed: settings.seed)
-      var model = try StructuredDecoder(
-        vocabulary: max(vocabulary, 67), structure: structure, isGuided: isGuided, random: &random)
-      var optimizer = AdamW<Float>(learningRate: 4e-3, firstDecay: 0.9, secondDecay: 0.95, weightDecay: 0.1)
-      let schedule = Schedule.cosine(steps: steps - 50, floor: 0.1).warmedUp(over: 50)
-      let guidance = try SelfGuidance()
-      var losses: [Double] = []
-      for step in 0..<steps {
-        if isGuided { guidance.apply(to: &model, step: step, of: steps) }
-        let batch = train.batch(at: step, size: 16, random: RandomStream(seed: settings.seed))
-        let (loss, gradient) = model.valueAndGradient { crossEntropy($0(batch.inputs), labels: batch.targets) }
-        optimizer.update(&model, along: gradient, rateFactor: schedule(step))
-        losses.append(Double(loss.scalar))
-      }
-      let batch = heldOut.consecutive(0..<128)
-      let loss = Double(crossEntropy(model(batch.inputs), labels: batch.targets).scalar)
-      table.add([name, model.structuredWeights, loss])
-      series.append(Series(name, smooth(losses)))
-      evidence.check(
-        "numbers in the feed-forward layers of blocks 2 and 3, \(name)", claimed: numbers,
-        measured: model.structuredWeights, holds: model.structuredWeights == numbers)
-      if structure == .dense {
-        dense = loss
-      } else if !isGuided {
-        evidence.check(
-          "held-out loss above dense, \(name), in nats", claimed: "at most 0.05", measured: loss - dense,
-          .atMost(settings.isFull ? 0.05 : 0.1))
-      }
-    }
-    evidence.notes.append(
-      "The character model is trained for \(steps) steps: the specification's 350 in the full form. Its run of 2,000 steps "
-        + "at width 128 is not built. Losses of self-guided variants are shown, not asserted.")
-    evidence.tables.append(table)
-    evidence.plots.append(Plot("Training loss of the character model", x: "50 steps", y: "nats", series))
   }
 
   // MARK: Times
@@ -188,70 +122,9 @@ struct StructuredFFNClaim {
     return (0..<5).map { _ in clock.measure(body) / .milliseconds(1) }.min() ?? .nan
   }
 
-  private func mean(_ values: some Collection<Double>) -> Double { values.reduce(0, +) / Double(max(values.count, 1)) }
-
-  private func smooth(_ losses: [Double]) -> [Double] {
-    stride(from: 0, to: losses.count, by: 50).map { mean(losses[$0..<min($0 + 50, losses.count)]) }
-  }
 }
 
-/// Three blocks of width 64: the first dense, the others with structured feed-forward layers.
-private struct StructuredDecoder: Layer {
-  typealias Scalar = Float
-
-  var embedding: Embedding<Float>
-  var blocks: [Block]
-  var norm: RMSNorm<Float>
-  var head: Linear<Float>
-
-  struct Block: Module {
-    var attentionNorm: RMSNorm<Float>
-    var attention: Attention<Float>
-    var norm: RMSNorm<Float>
-    var feedForward: StructuredFeedForward<Float>
-
-    mutating func visit(_ visitor: Visitor<Float>) {
-      visitor.module("attention_norm", &attentionNorm)
-      visitor.module("attention", &attention)
-      visitor.module("norm", &norm)
-      visitor.module("feed_forward", &feedForward)
-    }
-  }
-
-  init(vocabulary: Int, structure: LinearStructure, isGuided: Bool, random: inout RandomStream) throws {
-    let initializer = Initializer.normal(deviation: 0.02)
-    let positions = RotaryPositions<Float>(width: 32, count: 64)
-    embedding = Embedding(vocabulary, 64, initializer: initializer, random: &random)
-    blocks = try (0..<3).map { i in
-      Block(
-        attentionNorm: RMSNorm(64),
-        attention: Attention(
-          64, heads: 2, isCausal: true, positions: positions, initializer: initializer, random: &random),
-        norm: RMSNorm(64),
-        feedForward: try StructuredFeedForward(
-          64, structure: i == 0 ? .dense : structure, hasBias: false, isGuided: isGuided, random: &random))
-    }
-    norm = RMSNorm(64)
-    head = Linear(weight: initializer([vocabulary, 64], from: &random))
-  }
-
-  var structuredWeights: Int { blocks.dropFirst().reduce(0) { $0 + $1.feedForward.weightCount } }
-
-  func callAsFunction(_ tokens: Tensor<Int>) -> Tensor<Float> { self(embedding(tokens), in: .inference) }
-
-  func callAsFunction(_ x: Tensor<Float>, in pass: ForwardPass) -> Tensor<Float> {
-    var x = x
-    for block in blocks {
-      x = x + block.attention(block.attentionNorm(x), in: pass)
-      x = x + block.feedForward(block.norm(x), in: pass)
-    }
-    return head(norm(x))
-  }
-
-  mutating func visit(_ visitor: Visitor<Float>) {
-    visitor.module("embedding", &embedding)
-    visitor.modules("blocks", &blocks)
-    visitor.module("norm", &norm)
-    visitor.module("head", &head)
-  }
+/// The mean of every 50 losses.
+func smooth(_ losses: [Double]) -> [Double] {
+  stride(from: 0, to: losses.count, by: 50).map { mean(losses[$0..<min($0 + 50, losses.count)]) }
 }

@@ -1,6 +1,7 @@
 import CatalogueCore
 import Compression
 import LinearAlgebra
+import SpecialFunctions
 import Tensors
 
 /// The choice of ranks on a network whose spectra are known: what can be shown without training one.
@@ -41,6 +42,7 @@ struct WeLoreClaim {
     try invariances(network, survey, &random, &evidence)
     try allocation(network, survey, &evidence)
     try WeLoreTrainedClaim(settings: settings).add(to: &evidence)
+    try WeLoreGradientClaim(settings: settings).add(to: &evidence)
     let other = try SpectrumSurvey(named: self.network(layers: layers, equal: .frobeniusNorm, random: &random))
     evidence.tables.append(
       try errorTable(
@@ -163,16 +165,16 @@ struct WeLoreClaim {
       try errorTable(
         survey, "Relative error, matrices of equal spectral norm",
         caption: "The energy rule is shown beside WeLore; the asserted gain is over uniform ranks only."))
-    func median(_ plan: RankPlan, _ roles: [String]) -> Double {
+    func medianFraction(_ plan: RankPlan, _ roles: [String]) -> Double {
       let fractions = plan.entries.filter { entry in roles.contains { entry.name.hasSuffix(".\($0)") } }
-        .map(\.rankFraction).sorted()
-      return fractions[fractions.count / 2]
+        .map(\.rankFraction)
+      return median(fractions)
     }
     var narrowest = Double.infinity
     for kept in [0.8, 0.7, 0.6, 0.5, 0.4] {
       let plan = try survey.allocateRanks(.parameters(kept))
       for role in ["value", "gate", "up"] {
-        narrowest.keepMinimum(of: median(plan, [role]) - median(plan, ["query", "key"]))
+        narrowest.keepMinimum(of: medianFraction(plan, [role]) - medianFraction(plan, ["query", "key"]))
       }
       guard kept <= 0.5 else { continue }
       let uniform = try survey.allocateRanks(.parameters(kept), rule: .uniform)

@@ -11,16 +11,9 @@ extension CharacterModel {
   public func tuned(_ model: GPT<Float>, steps: Int, learningRate: Double = 1e-3, seed: UInt64) -> GPT<Float> {
     var model = model
     var optimizer = Adam<Float>(learningRate: learningRate)
-    let random = RandomStream(seed: seed)
-    let pass = ForwardPass.training(random: random.child(1))
-    let isFactor = { (name: String) in name.hasSuffix(".left") || name.hasSuffix(".right") }
-    for step in 0..<steps {
-      let batch = train.batch(at: step, size: 16, random: random.child(0))
-      let (_, gradient) = model.valueAndGradient(in: pass, where: isFactor) { model, pass in
-        crossEntropy(model(batch.inputs, in: pass), labels: batch.targets)
-      }
-      optimizer.update(&model, along: gradient, rateFactor: 1)
-    }
+    LanguageTraining(steps: steps, random: RandomStream(seed: seed).child(0)).run(
+      &model, optimizer: &optimizer, on: train, where: { $0.hasSuffix(".left") || $0.hasSuffix(".right") },
+      beforeForward: { _, _ in }, afterGradient: { _, _ in }, afterStep: { _, _ in }, scores: { $0($1, in: $2) })
     return model
   }
 }

@@ -47,15 +47,19 @@ public struct CharacterModel: Sendable {
     _ model: GPT<Float>, steps: Int, rate: Double = 3e-4, seed: UInt64,
     where isTrainable: (String) -> Bool = { _ in true }
   ) -> GPT<Float> {
+    fineTuned(model, steps: steps, rate: rate, seed: seed, where: isTrainable, afterStep: { _, _ in })
+  }
+
+  /// The same with a look at the model after each step, counted from zero.
+  public func fineTuned(
+    _ model: GPT<Float>, steps: Int, rate: Double = 3e-4, seed: UInt64, where isTrainable: (String) -> Bool,
+    afterStep: (Int, GPT<Float>) throws -> Void
+  ) rethrows -> GPT<Float> {
     var model = model
     var optimizer = AdamW<Float>(learningRate: rate)
-    for step in 0..<steps {
-      let batch = train.batch(at: step, size: 16, random: RandomStream(seed: seed))
-      let gradient = model.valueAndGradient(where: isTrainable) {
-        crossEntropy($0(batch.inputs), labels: batch.targets)
-      }.gradient
-      optimizer.update(&model, along: gradient)
-    }
+    try LanguageTraining(steps: steps, random: RandomStream(seed: seed)).run(
+      &model, optimizer: &optimizer, on: train, where: isTrainable, beforeForward: { _, _ in },
+      afterGradient: { _, _ in }, afterStep: afterStep, scores: { $0($1, in: $2) })
     return model
   }
 }

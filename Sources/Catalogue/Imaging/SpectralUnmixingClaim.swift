@@ -1,6 +1,7 @@
 import CatalogueCore
 import Imaging
 import LinearAlgebra
+import SpecialFunctions
 import Tensors
 
 /// Scenes with bad channels, unmixed by four methods from one start.
@@ -33,7 +34,7 @@ struct SpectralUnmixingClaim {
           let found = try method.fit(scene, start)
           scores[method.rawValue].append(try scene.score(found.spectra, found.abundances))
           if method == .robust, c == 0, let map = found.guidance {
-            guidance.append(correlation(map, scene.trueGuidance))
+            guidance.append(pearsonCorrelation(map.scalars, scene.trueGuidance.scalars) ?? .nan)
             if s == 0 { evidence.plots += plots(scene, found.abundances, map, found.weights) }
           }
         }
@@ -140,13 +141,6 @@ struct SpectralUnmixingClaim {
         Plot("Channel weights", x: "channel", y: "weight", [Series("", weights.scalars, first: 0, .bars)]))
     }
     return plots
-  }
-
-  private func median(_ values: [Double]) -> Double { values.isEmpty ? .nan : Tensor(values).median().scalar }
-
-  private func correlation(_ a: Tensor<Double>, _ b: Tensor<Double>) -> Double {
-    let (x, y) = (a - a.mean().scalar, b - b.mean().scalar)
-    return (x * y).sum().scalar / max(x.frobeniusNorm() * y.frobeniusNorm(), .leastNormalMagnitude)
   }
 }
 

@@ -1,6 +1,7 @@
 import CatalogueCore
 import LinearAlgebra
 import LinearSolvers
+import SpecialFunctions
 import Tensors
 
 /// Planted partitions with categories, Poisson's equation, and the karate club.

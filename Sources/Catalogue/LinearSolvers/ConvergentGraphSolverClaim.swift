@@ -2,6 +2,7 @@ import CatalogueCore
 import LinearAlgebra
 import LinearSolvers
 import Networks
+import SpecialFunctions
 import Tensors
 
 /// Values of random graphs, up to eight times as large as those of the training, by fixed points and by depth.
@@ -42,8 +43,6 @@ struct ConvergentGraphSolverClaim {
     let task = GraphValueTask(policy, nodes: nodes..<nodes + 1, inEdges: inEdges..<inEdges + 1)
     return try .union((0..<20).map { _ in try task.example(random: &random) })
   }
-
-  private func median(_ values: [Double]) -> Double { Tensor(values).median().scalar }
 
   private func policies(_ evidence: inout Evidence) throws {
     let claimed = [

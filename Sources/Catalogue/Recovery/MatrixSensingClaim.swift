@@ -2,6 +2,7 @@ import CatalogueCore
 import LinearAlgebra
 import Numerics
 import Recovery
+import SpecialFunctions
 import Tensors
 
 /// The experiment behind `apus reproduce matrix-sensing-gd`.
@@ -103,7 +104,7 @@ struct MatrixSensingClaim {
       let from = distances.firstIndex { $0 <= 1e-3 } ?? distances.count / 2
       let to = distances.firstIndex { $0 <= 1e-12 } ?? distances.count
       let times = Array(stride(from: from, to: to, by: max(1, (to - from) / 500)))
-      let rate = -linearFit(times.map(Double.init), times.map { Double.log(distances[$0]) }).slope
+      let rate = -LineFit(times.map(Double.init), times.map { Double.log(distances[$0]) }).slope
       rates.append(rate)
       table.add([start, rate, rate / (step * start * start)])
     }

@@ -3,6 +3,7 @@ import Datasets
 import LinearAlgebra
 import Numerics
 import Recovery
+import SpecialFunctions
 import Tensors
 
 /// The experiment behind `apus reproduce orthogonal-dictionary`.

@@ -2,6 +2,7 @@ import CatalogueCore
 import LinearAlgebra
 import Numerics
 import Recovery
+import SpecialFunctions
 import Tensors
 
 /// The experiment behind `apus reproduce random-support-regression`.

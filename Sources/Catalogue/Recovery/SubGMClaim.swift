@@ -2,6 +2,7 @@ import CatalogueCore
 import LinearAlgebra
 import Numerics
 import Recovery
+import SpecialFunctions
 import Tensors
 
 /// The experiment behind `apus reproduce subgm`.
@@ -94,7 +95,7 @@ struct SubGMClaim {
       "spread of the iterations to 1e-3 over k = 2, 5, 20, relative", claimed: "±15 %", measured: spread, .atMost(0.3))
     let fits = (0..<seeds).map { seed -> Double in
       let part = curve(0, seed)[100...200].map { Double.log($0) }
-      return linearFit(part.indices.map(Double.init), Array(part)).explained
+      return LineFit(part.indices.map(Double.init), Array(part)).explained
     }
     evidence.check(
       "R² of a linear rate in iterations 100 to 200", claimed: "≥ 0.97", measured: median(fits), .atLeast(0.97))

@@ -2,6 +2,7 @@ import CatalogueCore
 import LinearAlgebra
 import Numerics
 import Sketching
+import SpecialFunctions
 import Tensors
 
 /// Errors of fits by independent, volume-sampled and determinantal points.

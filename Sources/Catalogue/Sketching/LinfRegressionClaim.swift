@@ -3,6 +3,7 @@ import Datasets
 import LinearAlgebra
 import Numerics
 import Sketching
+import SpecialFunctions
 import Tensors
 
 /// Errors of coefficients on the hard instance and on random ones, by sketch and dimension.

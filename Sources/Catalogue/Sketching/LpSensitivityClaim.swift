@@ -2,6 +2,7 @@ import CatalogueCore
 import LinearAlgebra
 import Numerics
 import Sketching
+import SpecialFunctions
 import Tensors
 
 /// Distortions of samples by sensitivity and by other scores, and what a regression on them costs.

@@ -4,6 +4,7 @@ import Foundation
 import LinearAlgebra
 import Numerics
 import Sketching
+import SpecialFunctions
 import Tensors
 
 /// Light rows with a gap, and heavy rows that tilt the top eigenvector: errors by method.

@@ -1,3 +1,4 @@
+import SpecialFunctions
 public import Tensors
 
 /// The Weibull diagnosis of all matrices of a model.

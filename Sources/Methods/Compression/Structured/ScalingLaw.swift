@@ -1,4 +1,5 @@
 import Numerics
+import SpecialFunctions
 import Tensors
 
 /// L(C) = a C^(-b) + c: how a loss falls with the arithmetic spent.
@@ -42,21 +43,8 @@ public struct ScalingLaw: Sendable, Hashable {
   }
 
   private init(_ costs: [Double], _ losses: [Double], floor: Double) {
-    let x = costs.map { Double.log($0) }
-    let y = losses.map { Double.log($0) }
-    let n = Double(x.count)
-    let (meanX, meanY) = (x.reduce(0, +) / n, y.reduce(0, +) / n)
-    var (covariance, variance) = (0.0, 0.0)
-    for (a, b) in zip(x, y) {
-      covariance += (a - meanX) * (b - meanY)
-      variance += (a - meanX) * (a - meanX)
-    }
-    slope = -covariance / variance
-    let intercept = meanY + slope * meanX
-    factor = .exp(intercept)
+    let line = LineFit(costs.map { Double.log($0) }, losses.map { Double.log($0) })
+    (slope, factor, residual) = (-line.slope, .exp(line.intercept), line.residual)
     self.floor = floor
-    var squares = 0.0
-    for (a, b) in zip(x, y) { squares += (b - intercept + slope * a) * (b - intercept + slope * a) }
-    residual = (squares / n).squareRoot()
   }
 }

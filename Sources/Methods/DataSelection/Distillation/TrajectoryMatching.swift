@@ -38,6 +38,15 @@ public struct TrajectoryMatching: Sendable, Hashable {
     case representative
   }
 
+  /// What the random move of a student's start is measured by.
+  public enum PerturbationScale: String, Sendable, Hashable, CaseIterable {
+    /// The length of all parameters together: |move| = ρ |θ|.
+    case whole
+    /// That of each filter, a row of a weight, and of each bias: no layer is moved out of proportion, whatever the sizes of
+    /// the others (Li et al., "Visualizing the loss landscape of neural nets", NeurIPS 2018).
+    case filters
+  }
+
   public var imagesPerClass: Int
   /// N: steps of the student.
   public var innerSteps = 20
@@ -47,6 +56,7 @@ public struct TrajectoryMatching: Sendable, Hashable {
   public var lastStart = 5
   /// ρ: the length of the random move of the start, as a part of its own.
   public var perturbation = 0.01
+  public var perturbationScale = PerturbationScale.whole
   /// The weight of the comparison half way; zero leaves it out.
   public var intermediate = 0.5
   public var start = Start.representative
@@ -175,18 +185,32 @@ public struct TrajectoryMatching: Sendable, Hashable {
     ]
   }
 
-  /// θ + ρ |θ| g / |g| for random normal g.
+  /// θ + ρ |θ| g / |g| for random normal g, with the lengths of everything or of each filter.
   private func perturbed<Scalar: RealScalar>(
     _ parameters: [Tensor<Scalar>], _ random: inout RandomStream
   ) -> [Tensor<Scalar>] {
     guard perturbation > 0 else { return parameters }
     let noise = parameters.map { random.normal($0.shape, of: Scalar.self) }
+    if perturbationScale == .filters {
+      return zip(parameters, noise).map { filterPerturbed($0, by: $1, length: Scalar(perturbation)) }
+    }
     func length(_ tensors: [Tensor<Scalar>]) -> Double {
       tensors.reduce(0) { $0 + Double($1.sumOfSquares().scalar) }.squareRoot()
     }
     let factor = Scalar(perturbation * length(parameters) / length(noise))
     return zip(parameters, noise).map { $0 + $1 * factor }
   }
+}
+
+/// Each row of a weight moved along its row of noise by a part of its own length; a tensor of one axis as a whole.
+private func filterPerturbed<Scalar: RealScalar>(
+  _ parameter: Tensor<Scalar>, by noise: Tensor<Scalar>, length: Scalar
+) -> Tensor<Scalar> {
+  let rows = parameter.rank > 1 ? parameter.shape[0] : 1
+  let (own, drawn) = (parameter.reshaped([rows, -1]), noise.reshaped([rows, -1]))
+  let lengths = own.sumOfSquares(axes: [1], keepingAxes: true).sqrt()
+  let drawnLengths = drawn.sumOfSquares(axes: [1], keepingAxes: true).sqrt().maximum(.leastNormalMagnitude)
+  return (own + drawn * (lengths / drawnLengths * length)).reshaped(parameter.shape)
 }
 
 /// Batches that hold as many examples of each class; all examples where they fit into one.

@@ -1,4 +1,5 @@
 public import LinearAlgebra
+public import SpecialFunctions
 public import Tensors
 
 /// Clusters the vertices of a large graph, with or without categories on them, in the space of the vectors that multigrid
