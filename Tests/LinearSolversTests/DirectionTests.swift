@@ -63,7 +63,7 @@ import Testing
     let exact = RandomStream(seed: 3 + seed).normalVector(144)
     let b = try grid.apply(exact)
     var random = RandomStream(seed: seed)
-    let network = NetworkDirection(DirectionNetwork<Float>(random: &random), on: grid)
+    let network = try NetworkDirection(DirectionNetwork<Float>(random: &random), on: grid)
     var method = DeepConjugateDirections(memory: .max, tolerance: 1e-8, iterationLimit: 144)
     let found = try method.solve(grid, b, model: network)
     #expect(found.solution.isConverged && found.solution.residual <= 1.1e-8, "seed \(seed)")
@@ -152,6 +152,140 @@ import Testing
     #expect(places == 24)
   }
 
+  // MARK: Sparse matrices
+
+  @Test func gridsAreRecognized() throws {
+    for extents in [[8, 12], [7, 5], [4, 5, 6]] {
+      let layout = try #require(GridLayout(recognizing: SparseMatrix<Double>.gridLaplacian(extents)))
+      #expect(layout.extents == extents && layout.mask == nil && layout.cells == nil)
+    }
+    // Nine points, and a hole of prescribed cells.
+    let nine = (0..<42).map { i in
+      (0..<42).map { j in
+        let apart = max(abs(i / 7 - j / 7), abs(i % 7 - j % 7))
+        return apart == 0 ? 8.0 : apart == 1 ? -1 : 0
+      }
+    }
+    #expect(GridLayout(recognizing: try SparseMatrix(Tensor(nine)))?.extents == [6, 7])
+    let inside = Tensor(shape: [5, 9], scalars: (0..<45).map { ![21, 22, 31].contains($0) })
+    let holed = try #require(GridLayout(recognizing: try GridPoisson<Double>([5, 9], mask: inside).matrix()))
+    #expect(holed.extents == [5, 9] && holed.mask == inside)
+    // Bands, general graphs, wrapped lines and diagonals are no grids.
+    var generator = TestGenerator(seed: 12)
+    let band = SparseMatrix<Double>.gridLaplacian([40]) + SparseMatrix.identity(40)
+    let wrapped = SparseMatrix<Double>.gridLaplacian([4, 5]).dense
+    var torus = wrapped.copied()
+    for (i, j) in [(4, 5), (9, 10)] { (torus[at: i, j], torus[at: j, i]) = (-1, -1) }
+    for matrix in [
+      band, try band.matmul(band), try randomDefinite(36, extraEdges: 50, &generator), try SparseMatrix(torus),
+      SparseMatrix.identity(16),
+    ] { #expect(GridLayout(recognizing: matrix) == nil) }
+    // As many unknowns as the domain has cells.
+    let cells = try GridLayout([5, 9], mask: inside, unknowns: 42)
+    #expect(cells.unknownCount == 42 && cells.cells?.count == 42)
+    #expect(throws: InvalidArgument.self) { try GridLayout([5, 9], mask: inside, unknowns: 44) }
+    #expect(throws: InvalidArgument.self) { try GridLayout([5, 9], unknowns: 44) }
+    #expect(throws: InvalidArgument.self) { try GridLayout([45]) }
+    #expect(throws: InvalidArgument.self) { try GridLayout([9, 5], mask: inside) }
+  }
+
+  @Test func sparseMatricesOfGridsAreSolved() throws {
+    var random = RandomStream(seed: 13)
+    let network = DirectionNetwork<Float>(filters: 4, trunkBlocks: 1, random: &random)
+    let method = DeepConjugateDirections(memory: .max, tolerance: 1e-9)
+    let inside = Tensor(shape: [6, 9], scalars: (0..<54).map { ![21, 22, 31].contains($0) })
+    let whole = try GridPoisson<Double>([6, 9], mask: inside).matrix()
+    let exact: Tensor<Double> = random.normal([54])
+    // Rows of their own may have any scale.
+    let scaling = inside.flattened.select(Tensor<Double>.ones([54]), Tensor(repeating: 1e6, shape: [54]))
+    let scaled = whole.scalingRows(by: scaling)
+    let found = try method.solve(scaled, scaled.matmul(exact), network: network)
+    #expect(found.solution.isConverged && relativeDistance(found.solution.solution, exact) < 1e-6)
+    // The cells of the domain alone.
+    let places = inside.flattened.trueIndices
+    let reduced = try SparseMatrix(whole.dense.gathered(places).transposed.dense.gathered(places))
+    let layout = try GridLayout([6, 9], mask: inside, unknowns: 51)
+    let part = exact.gathered(places)
+    let small = try method.solve(reduced, reduced.matmul(part), network: network, layout: layout)
+    #expect(small.solution.isConverged && relativeDistance(small.solution.solution, part) < 1e-6)
+    #expect(throws: InvalidArgument.self) { try method.solve(reduced, reduced.matmul(part), network: network) }
+    // Singular: a flow without prescribed pressure.
+    let laplacian = SparseMatrix<Double>.gridLaplacian([6, 9])
+    let neumann = laplacian - SparseMatrix(diagonal: laplacian.matmul(.ones([54])))
+    let centred = exact - exact.mean().scalar
+    let flow = try method.solve(neumann, neumann.matmul(centred), network: network)
+    #expect(flow.solution.isConverged)
+    let pressure = flow.solution.solution - flow.solution.solution.mean().scalar
+    #expect(relativeDistance(pressure, centred) < 1e-6)
+    // Zero, indefinite and asymmetric.
+    #expect(try method.solve(whole, .zeros([54]), network: network).solution.iterations == 0)
+    #expect(try method.solve(-laplacian, .ones([54]), network: network).solution.stop == .notPositiveDefinite)
+    #expect(throws: InvalidArgument.self) { try method.solve(whole.triangle(.lower), .ones([54]), network: network) }
+    let solid = DirectionNetwork<Float>(dimensions: 3, filters: 4, trunkBlocks: 1, random: &random)
+    #expect(throws: InvalidArgument.self) { try method.solve(whole, .ones([54]), network: solid) }
+    let cube = SparseMatrix<Double>.gridLaplacian([4, 4, 4])
+    #expect(try method.solve(cube, .ones([64]), network: solid).solution.isConverged)
+  }
+
+  @Test func weightsTellTheNetwork() throws {
+    var random = RandomStream(seed: 14)
+    let network = DirectionNetwork<Float>(dimensions: 3, filters: 5, trunkBlocks: 2, random: &random)
+    let named = Dictionary(uniqueKeysWithValues: network.stateDictionary.map { ("weights." + $0, $1) })
+    let again = try DirectionNetwork(weights: named)
+    let x: Tensor<Float> = random.normal([1, 1, 4, 5, 6])
+    #expect(again.dimensions == 3 && again.filters == 5 && again(x) == network(x))
+    #expect(throws: InvalidArgument.self) { try DirectionNetwork<Float>(weights: ["weight": .ones([3])]) }
+    #expect(throws: (any Error).self) {
+      try DirectionNetwork<Float>(weights: named.filter { !$0.key.contains("before.2") })
+    }
+  }
+
+  @Test func lowFrequenciesAreBoosted() throws {
+    var random = RandomStream(seed: 15)
+    let ritz = try ritzVectors(grid, count: 40, random: &random)
+    let count = ritz.values.count
+    func energies(_ training: DirectionTraining) -> (low: Double, high: Double) {
+      var random = RandomStream(seed: 16)
+      let parts = training.mixtures(of: ritz, random: &random).matmul(ritz.vectors).squared().mean(axis: 0)
+      let edge = count / 2 + (training.boostedBeyondHalf ?? count / 20)
+      return (parts[..<edge].mean().scalar, parts[edge...].mean().scalar)
+    }
+    var training = DirectionTraining()
+    training.batchSize = 400
+    // Coefficients nine times as large: eighty-one times the energy, of vectors of length one.
+    let boosted = energies(training)
+    #expect((60..<110).contains(boosted.low / boosted.high))
+    training.lowFrequencyBoost = 1
+    let even = energies(training)
+    #expect((0.8..<1.25).contains(even.low / even.high))
+    training.lowFrequencyBoost = 3
+    training.boostedBeyondHalf = 5
+    let wider = energies(training)
+    #expect((6..<13).contains(wider.low / wider.high))
+    let mixed = training.mixtures(of: ritz, random: &random)
+    #expect(distance(mixed.squared().sum(axis: 1), .ones([400])) < 1e-12)
+  }
+
+  @Test(arguments: 0..<6)
+  func errorBoundsHold(seed: UInt64) throws {
+    var generator = TestGenerator(seed: seed)
+    let matrix = try randomDefinite(200, extraEdges: 300, &generator)
+    let exact: Tensor<Double> = generator.tensor([200])
+    let b = matrix.matmul(exact)
+    for tolerance in [1e-2, 1e-6, 1e-12] {
+      let found = try ConjugateGradients(tolerance: tolerance).solve(matrix, b)
+      let bound = try #require(try largestErrorBound(matrix, solution: found.solution, rightSide: b))
+      let error = distance(found.solution, exact)
+      #expect(error <= bound && bound < 1e4 * error + 1e-9, "seed \(seed): \(error) \(bound)")
+    }
+    // No proof without the signs, without definiteness, or of what is not symmetric.
+    #expect(try largestErrorBound(SparseMatrix(matrix.dense.absolute()), solution: exact, rightSide: b) == nil)
+    let shifted = matrix - SparseMatrix.identity(200) * 0.8
+    #expect(try largestErrorBound(shifted, solution: exact, rightSide: b) == nil)
+    #expect(try largestErrorBound(matrix.triangle(.lower), solution: exact, rightSide: b) == nil)
+    #expect(throws: InvalidArgument.self) { try largestErrorBound(matrix, solution: exact, rightSide: .ones([3])) }
+  }
+
   @Test func ritzVectorsAreOrthonormal() throws {
     var random = RandomStream(seed: 8)
     let found = try ritzVectors(grid, count: 60, random: &random)
@@ -198,7 +332,7 @@ import Testing
     #expect(found.solution.isConverged)
     // Not definite: said so, with the iteration.
     let indefinite = try DeepConjugateDirections().solve(-matrix.dense, b, model: identity)
-    #expect(indefinite.solution.stop == .indefinite(iteration: 0) && !indefinite.solution.isConverged)
+    #expect(indefinite.solution.stop == .notPositiveDefinite && indefinite.solution.iterations == 0)
     #expect(throws: InvalidArgument.self) {
       try DeepConjugateDirections(tolerance: 0).solve(grid, b, model: identity)
     }

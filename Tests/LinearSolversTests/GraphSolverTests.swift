@@ -45,9 +45,25 @@ import Testing
       let elsewhere = try solver.solve(
         graph, weights: w, inputs: b, startingFrom: generator.tensor([20, 3]) * 50)
       #expect(distance(elsewhere.value, found.value) < 1e-6)
-      let direct = try ContractiveFixedPoint(gamma: gamma, solver: .direct)
+      let direct = try ContractiveFixedPoint(gamma: gamma, tolerance: 1e-9, solver: .direct)
       #expect(distance(direct(graph, weights: w, inputs: b), found.value) < 1e-8)
+      let solved = try direct.solve(graph, weights: w, inputs: b)
+      #expect(solved.iterations == 1 && solved.errorBound < 1e-12 && solved.isConverged)
+      for depth in [1, 5] {
+        let accelerated = try ContractiveFixedPoint(gamma: gamma, tolerance: 1e-9, solver: .anderson(depth: depth))
+        let quick = try accelerated.solve(graph, weights: w, inputs: b)
+        #expect(quick.isConverged && quick.errorBound <= 1e-9 && quick.iterations <= found.iterations, "seed \(seed)")
+        #expect(distance(quick.value, found.value) <= quick.errorBound + found.errorBound, "seed \(seed)")
+      }
     }
+    // Weights that sum to one into every node, and a factor near one: where the iteration is slow.
+    let sums = graph.summedByDestination(w).maximum(1e-9).gathered(graph.destinations)
+    let slow = try ContractiveFixedPoint(gamma: 0.99, tolerance: 1e-8).solve(graph, weights: w / sums, inputs: b)
+    let quick = try ContractiveFixedPoint(gamma: 0.99, tolerance: 1e-8, solver: .anderson())
+      .solve(graph, weights: w / sums, inputs: b)
+    #expect(slow.isConverged && quick.isConverged && quick.iterations < slow.iterations / 10, "seed \(seed)")
+    let bound = quick.errorBound + slow.errorBound
+    #expect(distance(quick.value, slow.value) <= bound, "seed \(seed)")
     let nearly = try ContractiveFixedPoint(gamma: 1e-9).solve(graph, weights: w, inputs: b)
     #expect(distance(nearly.value, b) < 1e-7)
   }
@@ -75,11 +91,14 @@ import Testing
     let graph = try graph(4, 9, &generator)
     let w = weights(graph, 2, &generator)
     let solver = try ContractiveFixedPoint(gamma: 0.7, tolerance: 1e-14)
-    let check = DerivativeCase(
-      "fixed point", at: { random in [w, random.tensor([4, 2])] },
-      function: { [solver(graph, weights: $0[0], inputs: $0[1]).squared()] })
-    let errors = try check.errors(seed: seed)
-    #expect(errors.first < 1e-7 && errors.second < 1e-5, "seed \(seed): \(errors)")
+    for way in [ContractiveFixedPoint.Solver.picard, .anderson(depth: 4), .direct] {
+      let solver = try ContractiveFixedPoint(gamma: 0.7, tolerance: 1e-14, solver: way)
+      let check = DerivativeCase(
+        "fixed point", at: { random in [w, random.tensor([4, 2])] },
+        function: { [solver(graph, weights: $0[0], inputs: $0[1]).squared()] })
+      let errors = try check.errors(seed: seed)
+      #expect(errors.first < 1e-7 && errors.second < 1e-5, "\(way), seed \(seed): \(errors)")
+    }
     // The same as through two hundred iterations.
     let b: Tensor<Double> = generator.tensor([4, 2])
     let implicit = valueAndGradients(at: [w, b]) {
@@ -103,7 +122,7 @@ import Testing
     model = model.withTolerance(1e-13)
     func loss(_ model: ConvergentGraphSolver<Double>) -> Tensor<Double> {
       let y = model(example.graph, nodes: example.nodes, edges: example.edges)
-      return (y - example.values.expanded(axis: 1)).squared().mean()
+      return (y - example.targets.expanded(axis: 1)).squared().mean()
     }
     let (_, gradient) = model.valueAndGradient { loss($0) }
     for (name, tensor) in zip(gradient.names, gradient.tensors) {
@@ -180,9 +199,9 @@ import Testing
     let shares = Tensor(graph.inDegrees.map { 1 / Double($0) }).gathered(graph.destinations).expanded(axis: 1)
     let means = graph.summedByDestination(example.edges * shares)
     let found = try ContractiveFixedPoint(gamma: 0.9, tolerance: 1e-8).solve(graph, weights: shares, inputs: means)
-    #expect(distance(found.value.flattened, example.values) < 1e-6, "seed \(seed)")
+    #expect(distance(found.value.flattened, example.targets) < 1e-6, "seed \(seed)")
     let best = try graphValueIteration(graph, rewards: example.edges.flattened, policy: .best)
-    #expect((best.values - example.values).minimum().scalar > -1e-8 && best.errorBound <= 1e-10)
+    #expect((best.values - example.targets).minimum().scalar > -1e-8 && best.errorBound <= 1e-10)
     for (v, edge) in best.bestEdges.enumerated() {
       let e = try #require(edge)
       #expect(graph.destinations[at: e] == v)
@@ -197,16 +216,95 @@ import Testing
       nodeFeatures: 1, edgeFeatures: 1, heads: 8, gamma: 0.9, hiddenLayers: 0, hidden: 16, random: &random)
     let log = FixedPointLog()
     let task = GraphValueTask(.mean, nodes: 10..<15, inEdges: 2..<4)
-    let held = try GraphValueTask.Example.union((0..<10).map { _ in try task.example(random: &random) })
+    let held = try GraphExample.union((0..<10).map { _ in try task.example(random: &random) })
     func error(_ model: ConvergentGraphSolver<Float>) -> Float {
       let y = model(held.graph, nodes: Tensor<Float>(held.nodes), edges: Tensor<Float>(held.edges)).flattened
-      return (y - Tensor<Float>(held.values)).squared().mean().scalar
+      return (y - Tensor<Float>(held.targets)).squared().mean().scalar
     }
     let before = error(model)
-    let losses = try GraphValueTraining(task, steps: 200, batchSize: 4).train(&model, log: log)
+    let losses = try GraphTraining(task, steps: 200, batchSize: 4).train(&model, log: log)
     #expect(losses.count == 200)
     #expect(error(model) < 0.7 * before)
-    #expect(log.solves >= 160 && log.failures == 0 && log.backwardIterations > 0 && log.forwardIterations > 0)
+    #expect(log.solves >= 160 && log.failures == 0 && log.backwardIterations > 0)
+    // Changes shrink by 0.9: some fifty to two hundred iterations, forth and back.
+    #expect((50..<300).contains(log.forwardIterations) && (50..<300).contains(log.backwardIterations))
+    let accelerated = FixedPointLog()
+    _ = try GraphTraining(task, steps: 4, batchSize: 4).train(&model, log: accelerated)
+    model = model.withSolver(.anderson())
+    let quick = FixedPointLog()
+    _ = try GraphTraining(task, steps: 4, batchSize: 4).train(&model, log: quick)
+    #expect(quick.forwardIterations < accelerated.forwardIterations / 2 && quick.failures == 0)
+  }
+
+  @Test(arguments: 0..<6)
+  func potentialsAreThoseOfTheLaplacian(seed: UInt64) throws {
+    var random = RandomStream(seed: seed)
+    let example = try NetworkFlowTask(nodes: 12..<30).example(random: &random)
+    let (graph, c, p) = (example.graph, example.edges.flattened, example.targets)
+    // Kirchhoff: what flows into a node flows out of it, but where potentials are prescribed.
+    let flows = c * (p.gathered(graph.sources) - p.gathered(graph.destinations))
+    let sums = graph.summedByDestination(flows.expanded(axis: 1)).flattened
+    let free = try #require(example.counted)
+    #expect(free.count > 0 && sums.gathered(free).largestMagnitude < 1e-9, "seed \(seed)")
+    #expect(p.absolute().maximum().scalar <= 1, "the maximum principle, seed \(seed)")
+    for v in 0..<graph.nodeCount where example.nodes[at: v, 0] == 1 { #expect(p[at: v] == example.nodes[at: v, 1]) }
+    // Every pair of the Gabriel graph by its definition, which is connected.
+    #expect(graph.edgeCount >= 2 * (graph.nodeCount - 1) && graph.edgeCount <= 2 * (3 * graph.nodeCount - 6))
+    let twice = try GraphExample.union([example, example])
+    #expect(twice.countedTargets == .concatenated([example.countedTargets, example.countedTargets]))
+  }
+
+  @Test func moleculesFollowTheirRule() throws {
+    var random = RandomStream(seed: 7)
+    let task = MoleculeTask()
+    var active = 0.0
+    for _ in 0..<200 {
+      let example = try task.example(random: &random)
+      let graph = example.graph
+      #expect(example.nodes.sum(axis: 1) == .ones([graph.nodeCount]))
+      // Rings, from edges and vertices: the graph is connected.
+      let rings = graph.edgeCount / 2 - graph.nodeCount + 1
+      #expect((1...4).contains(rings))
+      let nitro = (0..<graph.edgeCount).contains { example.edges[at: $0, 1] == 1 }
+      #expect(example.targets[at: 0] == (rings >= 3 || rings == 2 && nitro ? 1 : 0))
+      active += example.targets[at: 0]
+    }
+    #expect((80...170).contains(active))
+    var model = try ConvergentGraphSolver<Float>(
+      nodeFeatures: 4, edgeFeatures: 3, heads: 8, hiddenLayers: 1, hidden: 16, task: .graphSum, random: &random)
+    let held = try GraphExample.union((0..<100).map { _ in try task.example(random: &random) })
+    func accuracy() -> Double {
+      let isActive = held.answers(of: model) .> 0
+      return Double(zip(isActive.scalars, held.targets.scalars).count { $0 == ($1 > 0.5) }) / 100
+    }
+    var training = GraphTraining(task, steps: 300, batchSize: 16)
+    training.learningRate = 5e-3
+    let losses = try training.train(&model)
+    let (early, late) = (losses.prefix(20).reduce(0, +), losses.suffix(20).reduce(0, +))
+    #expect(late < 0.8 * early)
+    let accuracy = accuracy()
+    #expect(accuracy > 0.75)
+  }
+
+  @Test func wrongNetworksAreRefused() throws {
+    let line = try GraphStructure(nodeCount: 4, sources: [0, 1, 2, 3], destinations: [1, 0, 3, 2])
+    let c = Tensor<Double>.ones([4])
+    let found = try networkPotentials(line, conductances: c, prescribed: Tensor([0, 3]), values: Tensor([1.0, 2]))
+    #expect(distance(found, Tensor([1.0, 1, 2, 2])) < 1e-12)
+    #expect(throws: InvalidArgument.self) {
+      try networkPotentials(line, conductances: c, prescribed: Tensor([0]), values: Tensor([1.0]))
+    }
+    #expect(throws: InvalidArgument.self) {
+      try networkPotentials(line, conductances: -c, prescribed: Tensor([0, 3]), values: Tensor([1.0, 2]))
+    }
+    #expect(throws: InvalidArgument.self) {
+      try networkPotentials(line, conductances: c, prescribed: Tensor([0, 4]), values: Tensor([1.0, 2]))
+    }
+    #expect(throws: InvalidArgument.self) {
+      try networkPotentials(
+        line, conductances: Tensor([1.0, 2, 1, 1]), prescribed: Tensor([0, 3]), values: Tensor([1.0, 2]))
+    }
+    #expect(throws: InvalidArgument.self) { try ContractiveFixedPoint(solver: .anderson(depth: 0)) }
   }
 
   @Test func badInput() throws {

@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test(
-    arguments: [BootstrapAMG.Cycle.v, .w], [BootstrapAMG.Relaxation.gaussSeidel, .jacobi(damping: 0.6), .l1Jacobi])
+    arguments: [BootstrapAMG.Cycle.v, .h, .w], [BootstrapAMG.Relaxation.gaussSeidel, .jacobi(damping: 0.6), .l1Jacobi])
   func cyclesContract(cycle: BootstrapAMG.Cycle, relaxation: BootstrapAMG.Relaxation) throws {
     var generator = TestGenerator(seed: 3)
     let matrix = try randomDefinite(150, extraEdges: 300, &generator)
@@ -81,6 +81,54 @@ import Testing
       #expect(energy(matrix, y, y) < energy(matrix, x, x))
     }
     #expect((solver.rate ?? 1) < 1)
+  }
+
+  @Test(arguments: BootstrapAMG.Cycle.allCases, BootstrapAMG.Composition.allCases)
+  func allVariantsSolve(cycle: BootstrapAMG.Cycle, composition: BootstrapAMG.Composition) throws {
+    let matrix = SparseMatrix<Double>.gridLaplacian([30, 30])
+    let exact = RandomStream(seed: 6).normalVector(900)
+    for relaxation in [BootstrapAMG.Relaxation.gaussSeidel, .jacobi(), .l1Jacobi] {
+      for smooths in [false, true] {
+        var settings = BootstrapAMG(
+          targetRate: 0.1, hierarchyLimit: 2, composition: composition, cycle: cycle, smoothsProlongators: smooths)
+        settings.relaxation = relaxation
+        let found = try settings.build(matrix).solve(matrix.matmul(exact))
+        let name = "\(relaxation), smooths \(smooths)"
+        #expect(found.isConverged && found.iterations <= 60, "\(name): \(found.iterations)")
+        #expect(relativeDistance(found.solution, exact) < 1e-5, "\(name)")
+      }
+    }
+  }
+
+  @Test func moreVisitsConvergeFaster() throws {
+    let matrix = SparseMatrix<Double>.gridLaplacian([128, 128])
+    func rate(_ cycle: BootstrapAMG.Cycle, smooths: Bool = false) throws -> Double {
+      let settings = BootstrapAMG(hierarchyLimit: 1, cycle: cycle, smoothsProlongators: smooths)
+      return try #require(settings.build(matrix).rate)
+    }
+    let (v, h, w) = (try rate(.v), try rate(.h), try rate(.w))
+    #expect(h < v && w < h, "\(v) \(h) \(w)")
+    // Without smoothed prolongators a V-cycle loses convergence with the size.
+    #expect(try rate(.v, smooths: true) < v)
+  }
+
+  @Test(arguments: 0..<3)
+  func simpleCyclesAreSymmetric(seed: UInt64) throws {
+    var generator = TestGenerator(seed: seed)
+    let matrix = try randomDefinite(160, extraEdges: 200, &generator)
+    for cycle in [BootstrapAMG.Cycle.v, .h, .w] {
+      for relaxation in [BootstrapAMG.Relaxation.gaussSeidel, .jacobi(damping: 0.6), .l1Jacobi] {
+        for composition in [BootstrapAMG.Composition.symmetrized, .additive] {
+          var settings = BootstrapAMG(targetRate: 1e-6, hierarchyLimit: 2, composition: composition, cycle: cycle)
+          settings.relaxation = relaxation
+          let b = try settings.build(matrix).asPreconditioner
+          let (x, y): (Tensor<Double>, Tensor<Double>) = (generator.tensor([160]), generator.tensor([160]))
+          let (bx, by) = (try b.apply(x), try b.apply(y))
+          let difference = abs((bx * y).sum().scalar - (x * by).sum().scalar)
+          #expect(difference < 1e-10 * (bx * x).sum().scalar, "\(cycle), \(relaxation), \(composition), seed \(seed)")
+        }
+      }
+    }
   }
 
   @Test(arguments: 0..<3)

@@ -20,21 +20,92 @@ import Testing
     var x = Tensor<Double>.zeros([30])
     for count in 1...5 {
       x += inverse.matmul(load - matrix.matmul(x))
-      let method = SuccessiveOverRelaxation(relaxation: relaxation, tolerance: 1e-30, iterationLimit: count)
+      let method = StationaryIteration(.overRelaxation(relaxation), tolerance: 1e-30, iterationLimit: count)
       let found = try method.solve(matrix, load)
       #expect(relativeDistance(found.solution, x) < 1e-12, "seed \(seed), \(count) iterations")
       let truth = (load - matrix.matmul(x)).frobeniusNorm() / load.frobeniusNorm()
       #expect(abs(found.convergence.residual - truth) < 1e-12 && abs(found.residual - truth) < 1e-12)
     }
-    if relaxation == 1 { return }
-    let core = try StationaryIteration(.overRelaxation(relaxation), tolerance: 1e-9).solve(matrix, load)
-    let ours = try SuccessiveOverRelaxation(relaxation: relaxation, tolerance: 1e-9).solve(matrix, load)
-    #expect(ours.isConverged && ours.iterations == core.convergence.iterations)
+    // Several right sides take another path to the same numbers.
+    let several = try StationaryIteration(.overRelaxation(relaxation), tolerance: 1e-9)
+      .solve(matrix, load.expanded(axis: 1) * Tensor([1.0, -2]))
+    let single = try StationaryIteration(.overRelaxation(relaxation), tolerance: 1e-9).solve(matrix, load)
+    #expect(single.isConverged && single.iterations == several.iterations, "seed \(seed)")
+    #expect(relativeDistance(several.solution[.all, 0].copied(), single.solution) < 1e-8, "seed \(seed)")
+  }
+
+  @Test(arguments: 0..<6)
+  func sweepsKeepTheResidual(seed: UInt64) throws {
+    var generator = TestGenerator(seed: seed)
+    var matrix = try randomDefinite(40, extraEdges: 60, &generator)
+    if seed % 2 == 1 { matrix = matrix.withValues(matrix.values * (generator.tensor([matrix.entryCount]) * 0.05 + 1)) }
+    let sweep = try RelaxationSweep(matrix, relaxation: 1.3)
+    let load: Tensor<Double> = generator.tensor([40])
+    var x: Tensor<Double> = generator.tensor([40])
+    var residual = load - matrix.matmul(x)
+    var steps = Tensor<Double>.zeros([40])
+    for _ in 0..<5 {
+      let before = x.copied()
+      sweep.sweep(solution: &x, residual: &residual, steps: &steps)
+      #expect(
+        distance(residual, load - matrix.matmul(x)) < 1e-12 && distance(x - before, steps) < 1e-12, "seed \(seed)")
+    }
+    #expect(throws: InvalidArgument.self) { try RelaxationSweep(matrix, relaxation: 2) }
+  }
+
+  @Test(arguments: 0..<6)
+  func coloredSweepsAreThoseOfTheReorderedMatrix(seed: UInt64) throws {
+    var generator = TestGenerator(seed: seed)
+    // A grid has two colours, a random graph more.
+    let matrix =
+      seed % 2 == 0
+      ? SparseMatrix<Double>.gridLaplacian([5, 6, 2]) : try randomDefinite(60, extraEdges: 80, &generator)
+    let colors = try rowColors(matrix)
+    let dense = matrix.dense
+    for i in 0..<60 {
+      for j in 0..<i where dense[at: i, j] != 0 { #expect(colors[i] != colors[j], "seed \(seed): \(i), \(j)") }
+    }
+    #expect(seed % 2 == 1 || Set(colors) == [0, 1])
+    let load: Tensor<Double> = generator.tensor([60])
+    let order = Tensor((0..<60).sorted { (colors[$0], $0) < (colors[$1], $1) })
+    let reordered = try SparseMatrix(dense.gathered(order).transposed.dense.gathered(order))
+    for count in [1, 2, 7] {
+      let colored = StationaryIteration(
+        .overRelaxation(1.4), tolerance: 1e-30, iterationLimit: count, ordering: .colored)
+      let found = try colored.solve(matrix, load)
+      let natural = try StationaryIteration(.overRelaxation(1.4), tolerance: 1e-30, iterationLimit: count)
+        .solve(reordered, load.gathered(order))
+      #expect(distance(found.solution.gathered(order), natural.solution) < 1e-12, "seed \(seed), \(count)")
+      #expect(abs(found.convergence.residual - natural.convergence.residual) < 1e-12, "seed \(seed), \(count)")
+    }
+  }
+
+  @Test func redAndBlackKeepTheRateAndTheThreads() throws {
+    // As many rows as wake several threads.
+    let matrix = SparseMatrix<Double>.gridLaplacian([150, 150])
+    let load = RandomStream(seed: 4).normalVector(22_500)
+    let relaxation = 2 / (1 + sin(Double.pi / 151))
+    let colored = StationaryIteration(.overRelaxation(relaxation), tolerance: 1e-8, ordering: .colored)
+    let found = try colored.solve(matrix, load)
+    let natural = try StationaryIteration(.overRelaxation(relaxation), tolerance: 1e-8).solve(matrix, load)
+    #expect(found.isConverged && abs(found.iterations - natural.iterations) < natural.iterations / 4)
+    #expect(relativeDistance(found.solution, natural.solution) < 1e-5)
+    let threads = threadCount
+    defer { threadCount = threads }
+    threadCount = 1
+    let alone = try colored.solve(matrix, load)
+    #expect(alone.solution == found.solution && alone.convergence.history == found.convergence.history)
+    // Orderings that do not exist.
+    #expect(throws: InvalidArgument.self) { try StationaryIteration(.jacobi(), ordering: .colored).solve(matrix, load) }
+    #expect(throws: InvalidArgument.self) { try colored.solve(matrix, load.expanded(axis: 1) * Tensor([1.0, 2])) }
+    let single = try StationaryIteration(.gaussSeidel, tolerance: 1e-4, ordering: .colored)
+      .solve(SparseMatrix<Float>.gridLaplacian([9, 9]), .ones([81]))
+    #expect(single.isConverged)
   }
 
   @Test func singlePrecisionConverges() throws {
     let matrix = SparseMatrix<Float>.gridLaplacian([12, 12])
-    let found = try SuccessiveOverRelaxation(relaxation: 1.5, tolerance: 1e-5).solve(matrix, .ones([144]))
+    let found = try StationaryIteration(.overRelaxation(1.5), tolerance: 1e-5).solve(matrix, .ones([144]))
     #expect(found.isConverged && found.residual <= 1.1e-5)
   }
 
@@ -46,13 +117,16 @@ import Testing
     let half = (diagonal + matrix.triangle(.lower, strictly: true) * relaxation).dense
     let p = half.matmul(SparseMatrix(diagonal: matrix.diagonal.reciprocal()).dense).matmul(half, transposingB: true)
     let wanted = try LUDecomposition(of: p / (relaxation * (2 - relaxation))).solve(.identity(25))
-    let preconditioner = try SSORPreconditioner(of: matrix, relaxation: relaxation)
-    let measured = try preconditioner.apply(Tensor<Double>.identity(25))
+    let preconditioner = try RelaxationPreconditioner(of: matrix, relaxation: relaxation)
+    let vector: Tensor<Double> = generator.tensor([25])
+    #expect(distance(preconditioner.apply(vector), wanted.matmul(vector)) < 1e-11 * wanted.largestMagnitude)
+    #expect(preconditioner.isSymmetric)
+    let measured = preconditioner.apply(Tensor<Double>.identity(25))
     #expect(distance(measured, wanted) < 1e-11 * wanted.largestMagnitude)
     #expect(distance(measured, measured.transposed) < 1e-11 * wanted.largestMagnitude)
     _ = try CholeskyDecomposition(of: (measured + measured.transposed) / 2)
     let load: Tensor<Double> = generator.tensor([25])
-    let found = try SSORConjugateGradients(relaxation: relaxation).solve(matrix, load)
+    let found = try ConjugateGradients(tolerance: 1e-8).solve(matrix, load, preconditioner: preconditioner)
     #expect(found.isConverged && found.iterations <= 25 && found.residual <= 1e-8)
   }
 
@@ -68,7 +142,7 @@ import Testing
     // The reduction in the long run is the formula's.
     for relaxation in [1.0, 1.2, 1.4] {
       let load = RandomStream(seed: 3).normalVector(100)
-      let history = try SuccessiveOverRelaxation(relaxation: relaxation, tolerance: 1e-12).solve(matrix, load)
+      let history = try StationaryIteration(.overRelaxation(relaxation), tolerance: 1e-12).solve(matrix, load)
         .convergence.history
       let (last, before) = (history[history.count - 1], history[history.count - 41])
       let measured = pow(last / before, 1.0 / 40)
@@ -84,24 +158,22 @@ import Testing
     let matrix = SparseMatrix<Double>.gridLaplacian([4, 4])
     let load = Tensor<Double>.ones([16])
     for relaxation in [0, 2, -1, Double.nan] {
-      #expect(throws: InvalidArgument.self) {
-        try SuccessiveOverRelaxation(relaxation: relaxation).solve(matrix, load)
-      }
-      #expect(throws: InvalidArgument.self) { try SSORConjugateGradients(relaxation: relaxation).solve(matrix, load) }
+      let method = StationaryIteration(.overRelaxation(relaxation))
+      #expect(throws: InvalidArgument.self) { try method.solve(matrix, load) }
     }
-    #expect(throws: InvalidArgument.self) { try SuccessiveOverRelaxation().solve(matrix[rows: 0..<5], load) }
-    #expect(throws: InvalidArgument.self) { try SuccessiveOverRelaxation().solve(matrix * .nan, load) }
-    #expect(throws: InvalidArgument.self) { try SuccessiveOverRelaxation().solve(matrix, load * .nan) }
-    #expect(throws: DecompositionError.self) {
-      try SuccessiveOverRelaxation().solve(matrix.triangle(.lower, strictly: true), load)
-    }
-    #expect(throws: InvalidArgument.self) { try SSORConjugateGradients().solve(matrix.triangle(.lower), load) }
-    let capped = try SuccessiveOverRelaxation(iterationLimit: 3).solve(matrix, load)
+    let method = StationaryIteration()
+    #expect(throws: InvalidArgument.self) { try method.solve(matrix[rows: 0..<5], load) }
+    #expect(throws: InvalidArgument.self) { try method.solve(matrix * .nan, load) }
+    #expect(throws: InvalidArgument.self) { try method.solve(matrix, load * .nan) }
+    #expect(throws: DecompositionError.self) { try method.solve(matrix.triangle(.lower, strictly: true), load) }
+    var tuner = RelaxationTuner(solver: .conjugateGradients, learner: try FixedRelaxation(1))
+    #expect(throws: InvalidArgument.self) { try tuner.solve(matrix.triangle(.lower), load) }
+    let capped = try StationaryIteration(iterationLimit: 3).solve(matrix, load)
     #expect(!capped.isConverged && capped.stop == .iterationLimit && capped.iterations == 3)
     // Gauss–Seidel diverges on a matrix that is far from definite; the result says so.
     let wild = try SparseMatrix(Tensor([[1.0, 5], [5, 1]]))
-    #expect(try SuccessiveOverRelaxation().solve(wild, Tensor([1, 2])).stop == .diverged)
-    #expect(try SuccessiveOverRelaxation().solve(matrix, .zeros([16])).solution == .zeros([16]))
+    #expect(try StationaryIteration().solve(wild, Tensor([1, 2])).stop == .diverged)
+    #expect(try StationaryIteration().solve(matrix, .zeros([16])).solution == .zeros([16]))
   }
 }
 
@@ -112,6 +184,7 @@ import Testing
     var learners: [any RelaxationLearner] = [
       try TsallisINF(seed: seed), try ChebCB(context: -1...1, seed: seed),
       try TsallisINFContextual(context: -1...1, seed: seed), try EpsilonGreedy(seed: seed),
+      try ThompsonSampling(seed: seed),
     ]
     for l in learners.indices {
       for _ in 0..<300 {
@@ -180,6 +253,105 @@ import Testing
     let slope = log(regrets[1] / regrets[0]) / log(Double(lengths[1]) / Double(lengths[0]))
     #expect(slope <= 0.6, "\(regrets)")
     #expect(regrets[1] < 2 * (2.0 * 8_000).squareRoot())
+  }
+
+  @Test(arguments: 0..<4)
+  func thompsonsProbabilitiesAreItsFrequencies(seed: UInt64) throws {
+    // The same beliefs, met by many streams.
+    let costs: [Double] = [12, 10, 11, 30, 9, 13]
+    func trained(_ stream: UInt64) throws -> ThompsonSampling {
+      let first = try ThompsonSampling(actions: relaxationGrid(4), seed: stream)
+      var learner = first
+      for cost in costs {
+        let action = try learner.predict()
+        try learner.update(cost: cost + Double(action))
+      }
+      return learner
+    }
+    var learner = try trained(seed)
+    let p = learner.probabilities
+    #expect(abs(p.reduce(0, +) - 1) < 1e-12)
+    for a in 0..<4 { #expect(abs(learner.probability(of: a) - p[a]) < 1e-3) }
+    // Drawn anew in later rounds without an update: the learner's stream goes on with its rounds, so seeds are changed.
+    var counts = [Double](repeating: 0, count: 4)
+    let data = try JSONEncoder().encode(learner)
+    let text = try #require(String(data: data, encoding: .utf8))
+    for stream in 0..<2_000 {
+      let other = text.replacingOccurrences(of: "\"seed\":\(seed)", with: "\"seed\":\(10_000 + stream)")
+      var twin = try JSONDecoder().decode(ThompsonSampling.self, from: Data(other.utf8))
+      counts[try twin.predict()] += 1 / 2_000
+    }
+    for a in 0..<4 { #expect(abs(counts[a] - p[a]) < 0.045, "seed \(seed): \(counts) \(p)") }
+    #expect(try learner.predict() >= 0)
+  }
+
+  @Test func baselinesFindTheBestOfSteadyCosts() throws {
+    var learners: [any RelaxationLearner] = [
+      try EpsilonGreedy(actions: relaxationGrid(8), seed: 3), try ThompsonSampling(actions: relaxationGrid(8), seed: 3),
+    ]
+    for l in learners.indices {
+      var coins = RandomStream(seed: 9)
+      var late = 0
+      for t in 0..<600 {
+        let action = try learners[l].predict(context: nil)
+        if t >= 300 && action == 5 { late += 1 }
+        try learners[l].update(cost: 40 + 6 * Double(abs(action - 5)) + Double.random(in: 0..<4, using: &coins))
+      }
+      #expect(late > 240, "learner \(l): \(late)")
+    }
+    var fixed = try FixedRelaxation(1.3)
+    #expect(fixed.actions == [1.3] && fixed.probabilities == [1] && fixed.predict() == 0)
+    try fixed.update(cost: 9)
+    #expect(fixed.rounds == 1)
+    #expect(throws: InvalidArgument.self) { try fixed.update(cost: 9) }
+    #expect(throws: InvalidArgument.self) { try FixedRelaxation(2) }
+    #expect(throws: InvalidArgument.self) { try ThompsonSampling(actions: [0]) }
+    #expect(throws: InvalidArgument.self) { try EpsilonGreedy(exploration: 1.5) }
+  }
+
+  @Test func theLogKnowsTheRegret() throws {
+    var log = RegretLog(actions: [1.2, 1.6])
+    let costs: [[Double]] = [[10, 20], [30, 12], [10, 14], [11, 20]]
+    for (t, action) in [0, 1, 1, 0].enumerated() {
+      log.note(action: action, probability: 0.5, cost: costs[t][action], context: Double(t))
+    }
+    #expect(log.totalCost == 47 && log.estimatedMeanCosts == [10.5, 13])
+    #expect(log.estimatedRegret == 5)
+    // In hindsight the first action costs 61, the second 66.
+    #expect(log.regret(costs: costs) == [0, -18, -14, -14])
+    #expect(RegretLog(actions: [1]).estimatedRegret == 0)
+    // Estimates come near the truth as rounds go by.
+    var learner = try EpsilonGreedy(actions: [1.2, 1.6, 1.8], exploration: 0.3)
+    var long = RegretLog(actions: learner.actions)
+    var coins = RandomStream(seed: 4)
+    for _ in 0..<4_000 {
+      let p = learner.probabilities
+      let action = try learner.predict()
+      let cost = 20 + 5 * Double(action) + Double.random(in: 0..<10, using: &coins)
+      try learner.update(cost: cost)
+      long.note(action: action, probability: p[action], cost: cost)
+    }
+    for (a, mean) in long.estimatedMeanCosts.enumerated() {
+      #expect(abs(try #require(mean) - 25 - 5 * Double(a)) < 0.8, "\(a)")
+    }
+  }
+
+  @Test func aTunerGoesOnWhereItWasStored() throws {
+    let laplacian = SparseMatrix<Double>.gridLaplacian([6, 6])
+    func solve(_ tuner: inout RelaxationTuner<ChebCB>, _ range: Range<Int>) throws {
+      for t in range {
+        let shift = Double(t % 4) / 4
+        let load = RandomStream(seed: UInt64(t)).normalVector(36)
+        _ = try tuner.solve(laplacian + SparseMatrix.identity(36) * shift, load, context: shift)
+      }
+    }
+    var tuner = RelaxationTuner(solver: .overRelaxation, learner: try ChebCB(context: 0...1), ordering: .colored)
+    try solve(&tuner, 0..<30)
+    var restored = try JSONDecoder().decode(RelaxationTuner<ChebCB>.self, from: JSONEncoder().encode(tuner))
+    try solve(&tuner, 30..<50)
+    try solve(&restored, 30..<50)
+    #expect(restored.log == tuner.log && restored.learner == tuner.learner && restored.costs.count == 50)
+    #expect(tuner.log.rounds.allSatisfy { $0.probability > 0 && $0.context != nil })
   }
 
   @Test func polynomialCostsAreFittedExactly() throws {

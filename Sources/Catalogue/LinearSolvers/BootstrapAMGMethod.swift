@@ -6,6 +6,14 @@ import Tensors
 /// `bootstrap-amg`: the clusters of a graph or, with a load, the solution of a system.
 struct BootstrapAMGMethod: CataloguedMethod {
   enum Space: String, ParameterChoice { case smooth, eigenvectors }
+  enum Cycle: String, ParameterChoice { case v, h, w, k }
+  enum Relaxation: String, ParameterChoice {
+    case gaussSeidel = "gauss-seidel"
+    case jacobi
+    case l1Jacobi = "l1-jacobi"
+  }
+  enum Composition: String, ParameterChoice { case multiplicative, symmetrized, additive }
+  enum Prolongation: String, ParameterChoice { case plain, smoothed }
 
   private let matrix = MethodInput(
     sparse: "matrix", "Weights of an undirected graph's edges; with a load, the matrix of the system.", shape: "[n, n]")
@@ -26,6 +34,15 @@ struct BootstrapAMGMethod: CataloguedMethod {
     "hierarchies", "Most hierarchies; 40 for clusters, 1 for systems.", default: Int?.none, in: .atLeast(1))
   private let tolerance = MethodParameter(
     "tolerance", "Relative residual of a solved system.", default: 1e-8, in: .above(0))
+  private let cycle = MethodParameter(
+    "cycle",
+    "Visits of coarser levels: v once, h twice from every second level, w twice, k by conjugate gradients. "
+      + "V for clusters, k for systems.", default: Cycle?.none)
+  private let relaxation = MethodParameter("relaxation", "Of each level.", default: Relaxation.gaussSeidel)
+  private let composition = MethodParameter(
+    "composition", "How several hierarchies become one iteration.", default: Composition.multiplicative)
+  private let prolongation = MethodParameter(
+    "prolongation", "Whether prolongators take a step of relaxation.", default: Prolongation.plain)
 
   var card: MethodCard {
     MethodCard(
@@ -37,7 +54,9 @@ struct BootstrapAMGMethod: CataloguedMethod {
         + "that multigrid relaxation reduces worst, and solves symmetric positive definite systems of Laplacian kind. "
         + "Linear time in the edges for each of a few hierarchies; the measured rates and the residual are reported.",
       inputs: [matrix, attributes, load],
-      parameters: [clusters, most, space, restarts, target, hierarchies, tolerance],
+      parameters: [
+        clusters, most, space, restarts, target, hierarchies, tolerance, cycle, relaxation, composition, prolongation,
+      ],
       outputs: [
         MethodOutput("labels", "The cluster of each vertex.", shape: "[n]"),
         MethodOutput("embedding", "The vertices' coordinates.", shape: "[n, d]"),
@@ -57,7 +76,7 @@ struct BootstrapAMGMethod: CataloguedMethod {
     if let most = request[hierarchies], most > 1 {
       settings = BootstrapAMG(targetRate: request[target] ?? 0.8, hierarchyLimit: most, cycle: .k)
     }
-    settings.seed = request.seed
+    settings = described(settings, request)
     let solver = try settings.build(request.sparse(matrix), progress: request.progress)
     let found = try solver.solve(
       request.vector(load), tolerance: request[tolerance], progress: request.progress)
@@ -75,6 +94,31 @@ struct BootstrapAMGMethod: CataloguedMethod {
       outputs: [OutputArray("solution", found.solution)])
   }
 
+  /// Settings with what the request says of cycles.
+  private func described(_ settings: BootstrapAMG, _ request: RunRequest) -> BootstrapAMG {
+    var result = settings
+    result.seed = request.seed
+    switch request[cycle] {
+    case .v: result.cycle = .v
+    case .h: result.cycle = .h
+    case .w: result.cycle = .w
+    case .k: result.cycle = .k
+    case nil: break
+    }
+    switch request[relaxation] {
+    case .gaussSeidel: result.relaxation = .gaussSeidel
+    case .jacobi: result.relaxation = .jacobi()
+    case .l1Jacobi: result.relaxation = .l1Jacobi
+    }
+    switch request[composition] {
+    case .multiplicative: result.composition = .multiplicative
+    case .symmetrized: result.composition = .symmetrized
+    case .additive: result.composition = .additive
+    }
+    result.smoothsProlongators = request[prolongation] == .smoothed
+    return result
+  }
+
   private func cluster(_ request: RunRequest) throws -> RunOutcome {
     let least = request[clusters]
     let highest = request[most] ?? least
@@ -85,6 +129,7 @@ struct BootstrapAMGMethod: CataloguedMethod {
     method.coordinates = request[space] == .smooth ? .smoothVectors : .eigenvectors
     method.multigrid.targetRate = request[target] ?? 1e-6
     method.multigrid.hierarchyLimit = request[hierarchies] ?? 40
+    method.multigrid = described(method.multigrid, request)
     let categories = request.isGiven(attributes) ? try request.integers(attributes) : nil
     let found = try method.fit(request.sparse(matrix), attributes: categories, progress: request.progress)
     var table = Table("Numbers of clusters", columns: ["clusters", "modularity"])

@@ -9,6 +9,8 @@ import Tensors
 
 /// `convergent-graph-solver`: a graph with features in; a number for each node out.
 struct ConvergentGraphSolverMethod: CataloguedMethod {
+  enum Solver: String, ParameterChoice { case picard, anderson, direct }
+
   private let edges = MethodInput("edges", "Source and destination of each edge, counted from 0.", shape: "[m, 2]")
   private let features = MethodInput("features", "Features of the edges, such as rewards.", shape: "[m] or [m, g]")
   private let nodes = MethodInput(
@@ -23,6 +25,9 @@ struct ConvergentGraphSolverMethod: CataloguedMethod {
   private let layers = MethodParameter("layers", "Hidden layers of the encoder.", default: 1, in: .atLeast(0))
   private let hidden = MethodParameter("hidden", "Width of the encoder.", default: 32, in: .atLeast(1))
   private let steps = MethodParameter("steps", "Updates of the training on targets.", default: 500, in: .atLeast(1))
+  private let solver = MethodParameter(
+    "solver", "To the fixed points: iteration, the same accelerated by Anderson's method, or LU decompositions.",
+    default: Solver.picard)
   private let rate = MethodParameter("rate", "Learning rate, falling to zero.", default: 2e-3, in: .above(0))
 
   var card: MethodCard {
@@ -34,7 +39,7 @@ struct ConvergentGraphSolverMethod: CataloguedMethod {
         + "are known; without any, the network in the program gives the discounted mean of the rewards along random "
         + "walks. The error of the fixed points is bounded and reported.",
       inputs: [edges, features, nodes, targets],
-      parameters: [gamma, heads, layers, hidden, steps, rate],
+      parameters: [gamma, heads, layers, hidden, steps, rate, solver],
       outputs: [
         MethodOutput("values", "A number for each node.", shape: "[n]"),
         MethodOutput("states", "The fixed points.", shape: "[n, heads]"),
@@ -68,7 +73,8 @@ struct ConvergentGraphSolverMethod: CataloguedMethod {
     if let known {
       model = try ConvergentGraphSolver(
         nodeFeatures: inputs.nodes.columns, edgeFeatures: inputs.edges.columns, heads: request[heads],
-        gamma: request[gamma], hiddenLayers: request[layers], hidden: request[hidden], random: &random)
+        gamma: request[gamma], hiddenLayers: request[layers], hidden: request[hidden], random: &random
+      ).withSolver(way(request))
       let places = known.scalars.indices.filter { known[at: $0].isFinite }
       guard places.count > 1 else {
         throw InvalidArgument("targets", found: "\(places.count) known values", wanted: "at least two")
@@ -99,7 +105,7 @@ struct ConvergentGraphSolverMethod: CataloguedMethod {
           "features", found: "\(inputs.edges.columns) of edges and \(inputs.nodes.columns) of nodes",
           wanted: "one of each without targets: the network in the program knows rewards alone")
       }
-      model = try policyNetwork(usesFixedPoint: true)
+      model = try policyNetwork(usesFixedPoint: true).withSolver(way(request))
     }
     let (b, w) = model.encode(graph, nodes: inputs.nodes, edges: inputs.edges)
     let found = try model.fixedPoint.solve(graph, weights: w, inputs: b)
@@ -119,6 +125,14 @@ struct ConvergentGraphSolverMethod: CataloguedMethod {
       ],
       notes: found.isConverged ? [] : ["A fixed point did not reach its tolerance."],
       outputs: [OutputArray("values", values), OutputArray("states", found.value)])
+  }
+
+  private func way(_ request: RunRequest) -> ContractiveFixedPoint.Solver {
+    switch request[solver] {
+    case .picard: .picard
+    case .anderson: .anderson()
+    case .direct: .direct
+    }
   }
 
   private func column(_ x: Tensor<Double>) -> Tensor<Double> { x.rank == 1 ? x.expanded(axis: 1) : x }

@@ -50,7 +50,7 @@ struct DeepConjugateDirectionClaim {
   }
 
   private struct Comparison {
-    var ours, gradients: LinearSolution<Double>
+    var ours, gradients: IterativeSolution<Double>
     var fallbacks: Int
     var isMonotone: Bool
     var seconds: (ours: Double, gradients: Double)
@@ -61,7 +61,7 @@ struct DeepConjugateDirectionClaim {
     _ grid: GridPoisson<Double>, _ b: Tensor<Double>, _ network: DirectionNetwork<Float>
   ) throws -> Comparison {
     let clock = ContinuousClock()
-    let model = NetworkDirection(network, on: grid)
+    let model = try NetworkDirection(network, on: grid)
     let start = clock.now
     let ours = try DeepConjugateDirections(tolerance: tolerance).solve(grid, b, model: model)
     let middle = clock.now

@@ -64,7 +64,7 @@ struct DeepConjugateDirectionMethod: CataloguedMethod {
       memory: request[memory], tolerance: request[tolerance], iterationLimit: request[limit])
     let right = (grid.mask.map { field.flattened * $0 } ?? field.flattened)
     let found = try method.solve(
-      grid, right, model: NetworkDirection(network, on: grid), progress: request.progress.part(1, of: 2))
+      grid, right, model: try NetworkDirection(network, on: grid), progress: request.progress.part(1, of: 2))
     let solution = found.solution
     plots.append(
       Plot(
@@ -85,14 +85,13 @@ struct DeepConjugateDirectionMethod: CataloguedMethod {
   }
 
   private func startingNetwork(_ request: RunRequest, dimensions: Int) throws -> DirectionNetwork<Float> {
+    if request.isGiven(weights) {
+      let named = try request.tensors(weights).all(as: Float.self)
+      return try DirectionNetwork(weights: Dictionary(named) { $1 })
+    }
     var random = request.random
     var network = DirectionNetwork<Float>(dimensions: dimensions, random: &random)
-    if request.isGiven(weights) {
-      let named = try request.tensors(weights).all(as: Float.self).map { name, tensor in
-        (name.hasPrefix("weights.") ? String(name.dropFirst(8)) : name, tensor)
-      }
-      try network.load(Dictionary(named) { $1 }, allowingUnexpected: true)
-    } else if dimensions == 2 {
+    if dimensions == 2 {
       try network.load(from: Datasets.conjugateDirectionModel())
     } else if request[training] == 0 {
       throw InvalidArgument(

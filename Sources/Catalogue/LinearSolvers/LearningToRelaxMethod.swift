@@ -6,10 +6,13 @@ import Tensors
 /// `learning-to-relax`: a matrix, shifts of its diagonal and right sides in; the solutions, and what learning saved, out.
 struct LearningToRelaxMethod: CataloguedMethod {
   enum Learner: String, ParameterChoice {
-    case chebyshev, tsallis, binned
+    case chebyshev, tsallis, binned, greedy, thompson
   }
   enum Solver: String, ParameterChoice {
     case sor, cg
+  }
+  enum Ordering: String, ParameterChoice {
+    case natural, colored
   }
 
   private let matrix = MethodInput(sparse: "matrix", "Symmetric positive definite matrix A.", shape: "[n, n]")
@@ -17,10 +20,15 @@ struct LearningToRelaxMethod: CataloguedMethod {
   private let shifts = MethodInput(
     "shifts", "Numbers c: row t is solved with A + c[t] I, and c[t] is its context.", shape: "[t]", isRequired: false)
   private let learner = MethodParameter(
-    "learner", "Chebyshev regression on the shifts, one bandit, or one for each bin of the shifts.",
+    "learner",
+    "Chebyshev regression on the shifts, one bandit, or one for each bin of the shifts; greedy and thompson are "
+      + "baselines.",
     default: Learner.chebyshev)
   private let solver = MethodParameter(
     "solver", "Over-relaxation, or conjugate gradients with it.", default: Solver.sor)
+  private let ordering = MethodParameter(
+    "ordering", "Of the unknowns in a sweep of sor: colored (red and black on grids) uses several threads.",
+    default: Ordering.natural)
   private let actions = MethodParameter("actions", "Factors between 1 and 1.95.", default: 20, in: .atLeast(1))
   private let terms = MethodParameter(
     "terms", "Coefficients of each Chebyshev polynomial.", default: 6, in: .atLeast(1, atMost: 64))
@@ -38,11 +46,12 @@ struct LearningToRelaxMethod: CataloguedMethod {
         + "fixed factor; one that sees a context, such as a shift of the diagonal, to the best factor of each system. "
         + "A choice costs microseconds.",
       inputs: [matrix, loads, shifts],
-      parameters: [learner, solver, actions, terms, bins, tolerance],
+      parameters: [learner, solver, ordering, actions, terms, bins, tolerance],
       outputs: [
         MethodOutput("solutions", "The solutions, one a row.", shape: "[t, n]"),
         MethodOutput("iterations", "The iterations of each system.", shape: "[t]"),
         MethodOutput("relaxation", "The factor of each system.", shape: "[t]"),
+        MethodOutput("probability", "With what probability it was chosen.", shape: "[t]"),
       ],
       example: "apus run learning-to-relax matrix=laplacian.mtx loads=b.npy shifts=c.npy -o out.npz",
       claim:
@@ -58,11 +67,14 @@ struct LearningToRelaxMethod: CataloguedMethod {
     let low = shifts?.min() ?? 0
     let high = shifts?.max() ?? 0
     let range = low < high ? low...high : low...(low + 1)
-    if request[learner] != .tsallis && shifts == nil {
+    if [.chebyshev, .binned].contains(request[learner]) && shifts == nil {
       throw InvalidArgument(
         "shifts", found: "none", wanted: "shifts=file for this learner, or --learner tsallis without them")
     }
     switch request[learner] {
+    case .greedy: return try run(request, base, loads, shifts, try EpsilonGreedy(actions: grid, seed: request.seed))
+    case .thompson:
+      return try run(request, base, loads, shifts, try ThompsonSampling(actions: grid, seed: request.seed))
     case .tsallis: return try run(request, base, loads, shifts, try TsallisINF(actions: grid, seed: request.seed))
     case .binned:
       let learner = try TsallisINFContextual(actions: grid, context: range, bins: request[bins], seed: request.seed)
@@ -79,7 +91,7 @@ struct LearningToRelaxMethod: CataloguedMethod {
   ) throws -> RunOutcome {
     var tuner = RelaxationTuner(
       solver: request[solver] == .sor ? .overRelaxation : .conjugateGradients, learner: learner,
-      tolerance: request[tolerance])
+      tolerance: request[tolerance], ordering: request[ordering] == .natural ? .natural : .colored)
     var (solutions, worst): ([Tensor<Double>], Double) = ([], 0)
     for t in 0..<loads.rows {
       try request.progress.report(t, of: loads.rows, "systems")
@@ -97,7 +109,7 @@ struct LearningToRelaxMethod: CataloguedMethod {
         Fact("Systems", costs.count), Fact("Iterations", tuner.totalCost),
         Fact("Mean iterations of the first half", mean(costs[..<half])),
         Fact("Mean iterations of the second half", mean(costs[half...])), Fact("Largest residual", worst),
-        Fact("Not converged", tuner.failures),
+        Fact("Not converged", tuner.failures), Fact("Estimated regret", tuner.log.estimatedRegret),
       ],
       plots: [
         Plot("Iterations", x: "system", y: "iterations", [Series("", costs.map(Double.init), .points)]),
@@ -107,6 +119,7 @@ struct LearningToRelaxMethod: CataloguedMethod {
       outputs: [
         OutputArray("solutions", Tensor.stacked(solutions)), OutputArray("iterations", Tensor(costs)),
         OutputArray("relaxation", Tensor(tuner.choices)),
+        OutputArray("probability", Tensor(tuner.log.rounds.map(\.probability))),
       ])
   }
 

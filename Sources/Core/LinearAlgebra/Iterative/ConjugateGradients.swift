@@ -61,12 +61,13 @@ public struct ConjugateGradients: Sendable, Hashable {
       }
       let steps = isMoving.indices.map { isMoving[$0] ? slopes[$0] / curvatures[$0] : 0 }
       x.add(steps, timesColumns: direction)
-      residual.add(steps.map { -$0 }, timesColumns: image)
+      var squares = residual.subtract(steps, timesColumns: image)
       observe?(x.reshaped(rightSide.shape))
-      sizes = system.relativeNorms(residual)
+      sizes = system.relativeNorms(residual, squares: squares)
       let isVerified = verification.isDue(sizes.max() ?? 0)
       if isVerified {
         residual = try system.trueResidual(x)
+        squares = nil
         sizes = system.relativeNorms(residual)
       }
       let size = sizes.max() ?? 0
@@ -77,7 +78,9 @@ public struct ConjugateGradients: Sendable, Hashable {
       if isVerified && !verification.allowsAnother(size) { return try system.solution(x, convergence, .stagnation) }
       let scaled = try system.preconditioned(residual)
       let previous = slopes
-      slopes = residual.columnProducts(scaled)
+      slopes =
+        preconditioner == nil
+        ? squares.map { [$0] } ?? residual.columnProducts(scaled) : residual.columnProducts(scaled)
       // After the residual was replaced, the old direction no longer fits it.
       let ratios = isMoving.indices.map { isMoving[$0] && !isVerified ? slopes[$0] / previous[$0] : 0 }
       direction.scaleColumns(ratios, adding: scaled)

@@ -17,6 +17,8 @@ public struct IterativeSolution<Scalar: LinearScalar>: Sendable {
     /// The residual cannot be reduced further: the system has no solution, or the tolerance is below what rounding
     /// allows. Of the methods that minimize the residual, x is then a least-squares solution.
     case stagnation
+    /// The residual has grown beyond all bounds, or is no longer a number.
+    case diverged
   }
 
   /// x, of the shape of b; the last iterate, whether converged or not.
@@ -28,6 +30,12 @@ public struct IterativeSolution<Scalar: LinearScalar>: Sendable {
   public let convergence: Convergence
   public let stop: Stop
   public var isConverged: Bool { stop == .converged }
+  /// Entries of the convergence record.
+  public var iterations: Int { convergence.iterations }
+
+  public init(solution: Tensor<Scalar>, residual: Double, convergence: Convergence, stop: Stop) {
+    (self.solution, self.residual, self.convergence, self.stop) = (solution, residual, convergence, stop)
+  }
 }
 
 extension Convergence {
@@ -104,7 +112,17 @@ struct LinearSystem<Scalar: LinearScalar> {
   func relativeNorms(_ residual: Tensor<Scalar>) -> [Double] {
     zip(residual.columnLengths(), scale).map { $0 / $1 }
   }
-  func relativeNorm(_ residual: Tensor<Scalar>) -> Double { relativeNorms(residual).max() ?? 0 }
+  /// The same with the squared length of a single column, where it is known.
+  func relativeNorms(_ residual: Tensor<Scalar>, squares: Scalar?) -> [Double] {
+    // Squares may have overflowed or vanished.
+    guard let squares, squares.isFinite, squares >= .leastNormalMagnitude / .ulpOfOne else {
+      return relativeNorms(residual)
+    }
+    return [Double(squares).squareRoot() / scale[0]]
+  }
+  func relativeNorm(_ residual: Tensor<Scalar>) -> Double {
+    width == 1 ? Double(residual.length()) / scale[0] : relativeNorms(residual).max() ?? 0
+  }
 
   /// Whether the start is good enough already, which is then noted.
   func isSolved(_ sizes: [Double], _ convergence: inout Convergence) throws -> Bool {

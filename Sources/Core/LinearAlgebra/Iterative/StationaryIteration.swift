@@ -18,9 +18,7 @@ struct RelaxationSweeps<Scalar: LinearScalar>: Sendable {
   let relaxation: Double
 
   init(_ matrix: SparseMatrix<Scalar>, relaxation: Double) throws {
-    guard relaxation > 0 && relaxation < 2 else {
-      throw InvalidArgument("relaxation", found: "\(relaxation)", wanted: "above 0, below 2")
-    }
+    try requireRelaxation(relaxation)
     self.matrix = try matrix.validSquare()
     self.relaxation = relaxation
     inverse = try inverseDiagonal(self.matrix)
@@ -63,53 +61,118 @@ public struct StationaryIteration: Sendable, Hashable {
     case symmetricOverRelaxation(_ relaxation: Double = 1)
   }
 
+  /// In which order a sweep takes the unknowns.
+  public enum Ordering: String, Sendable, Hashable, Codable {
+    /// By their numbers: one thread.
+    case natural
+    /// All unknowns of one colour after those of another, where no two of a colour are coupled: on several threads, with
+    /// the same result on any number of them. Grids with couplings between nearest neighbours have two colours, red and
+    /// black, and keep their rates of convergence.
+    case colored
+  }
+
   public var splitting: Splitting
   /// Of ‖b - A x‖ / ‖b‖.
   public var tolerance = 1e-10
   public var iterationLimit = 10_000
+  /// Of Gauss–Seidel and successive over-relaxation.
+  public var ordering = Ordering.natural
 
-  public init(_ splitting: Splitting = .gaussSeidel, tolerance: Double = 1e-10, iterationLimit: Int = 10_000) {
+  public init(
+    _ splitting: Splitting = .gaussSeidel, tolerance: Double = 1e-10, iterationLimit: Int = 10_000,
+    ordering: Ordering = .natural
+  ) {
     (self.splitting, self.tolerance, self.iterationLimit) = (splitting, tolerance, iterationLimit)
+    self.ordering = ordering
   }
 
   /// x with A x = b, for b of shape [n] or [n, p].
   ///
-  /// An iteration that diverges ends when its residual has grown by 1e8, with stop `stagnation`.
-  /// - Throws: `InvalidArgument` for shapes that do not fit, numbers that are not finite, or a factor out of range;
-  ///   `DecompositionError.singular` for a zero on the diagonal; `CancellationError`.
+  /// An iteration ends with stop `diverged` when its residual has grown by 1e8.
+  /// - Throws: `InvalidArgument` for shapes that do not fit, numbers that are not finite, a factor out of range, or an
+  ///   ordering that the splitting does not have; `DecompositionError.singular` for a zero on the diagonal;
+  ///   `CancellationError`.
+  /// - Complexity: of over-relaxation with one right side, one pass over the matrix an iteration, the residual included;
+  ///   half a pass of a symmetric one in natural order.
   public func solve<Scalar: LinearScalar>(
     _ matrix: SparseMatrix<Scalar>, _ rightSide: Tensor<Scalar>, startingFrom guess: Tensor<Scalar>? = nil,
     progress: WorkProgress = .silent
   ) throws -> IterativeSolution<Scalar> {
     try validateIteration(tolerance: tolerance, limit: iterationLimit)
-    let relaxation =
-      switch splitting {
-      case .jacobi(let factor), .overRelaxation(let factor), .symmetricOverRelaxation(let factor): factor
-      case .gaussSeidel: 1.0
-      }
-    let sweeps = try RelaxationSweeps(matrix, relaxation: relaxation)
+    let sweeps = try RelaxationSweeps(matrix, relaxation: factor)
     let system = try LinearSystem(sweeps.matrix, rightSide, preconditioner: nil, severalRightSides: true)
     var convergence = Convergence(tolerance: tolerance, iterationLimit: iterationLimit)
-    var x = try system.start(guess)
-    var residual = try system.trueResidual(x)
+    var verification = Verification(tolerance: tolerance)
+    var x = try system.start(guess).copied()
+    var residual = try system.trueResidual(x).copied()
     let first = system.relativeNorms(residual)
     if try system.isSolved(first, &convergence) { return try system.solution(x, convergence, .converged) }
-    let factors = (sweeps.inverse * Scalar(relaxation)).expanded(axis: 1)
+    let bound = 1e8 * max(1, first.max() ?? 0)
+    let iteration = try iteration(sweeps, system)
     while true {
       try progress.report(convergence.iterations, of: iterationLimit, "relaxation")
-      switch splitting {
-      case .jacobi: x += residual * factors
-      case .gaussSeidel, .overRelaxation: sweeps.sweep(&x, system.rightSide, backward: false)
-      case .symmetricOverRelaxation:
-        sweeps.sweep(&x, system.rightSide, backward: false)
-        sweeps.sweep(&x, system.rightSide, backward: true)
+      iteration.step(&x, &residual)
+      if !iteration.updatesResidual { residual = try system.trueResidual(x) }
+      var size = system.relativeNorm(residual)
+      // What a recurrence believes is compared with what is true.
+      let isVerified = iteration.updatesResidual && verification.isDue(size)
+      if isVerified {
+        residual = try system.trueResidual(x)
+        size = system.relativeNorm(residual)
       }
-      residual = try system.trueResidual(x)
-      let size = system.relativeNorm(residual)
       guard convergence.continues(residual: size) else {
-        return try system.solution(x, convergence, convergence.stop(Scalar.self))
+        return try system.solution(x, convergence, size.isFinite ? convergence.stop(Scalar.self) : .diverged)
       }
-      if size > 1e8 * max(1, first.max() ?? 0) { return try system.solution(x, convergence, .stagnation) }
+      if size > bound { return try system.solution(x, convergence, .diverged) }
+      if isVerified && !verification.allowsAnother(size) { return try system.solution(x, convergence, .stagnation) }
+    }
+  }
+
+  private var factor: Double {
+    switch splitting {
+    case .jacobi(let factor), .overRelaxation(let factor), .symmetricOverRelaxation(let factor): factor
+    case .gaussSeidel: 1
+    }
+  }
+
+  /// What an iteration does to x and, if it `updatesResidual`, to b - A x.
+  private struct Iteration<Scalar: LinearScalar> {
+    var updatesResidual = false
+    let step: (inout Tensor<Scalar>, inout Tensor<Scalar>) -> Void
+  }
+
+  private func iteration<Scalar: LinearScalar>(
+    _ sweeps: RelaxationSweeps<Scalar>, _ system: LinearSystem<Scalar>
+  ) throws -> Iteration<Scalar> {
+    let b = system.rightSide
+    switch splitting {
+    case .jacobi, .symmetricOverRelaxation:
+      guard ordering == .natural else {
+        throw InvalidArgument(
+          "ordering", found: "\(ordering) of \(splitting)", wanted: "natural, but for Gauss–Seidel and over-relaxation")
+      }
+      if case .jacobi(let factor) = splitting {
+        let factors = (sweeps.inverse * Scalar(factor)).expanded(axis: 1)
+        return Iteration { x, residual in x += residual * factors }
+      }
+      return Iteration { x, _ in
+        sweeps.sweep(&x, b, backward: false)
+        sweeps.sweep(&x, b, backward: true)
+      }
+    case .gaussSeidel, .overRelaxation:
+      if ordering == .colored {
+        guard system.width == 1 else {
+          throw InvalidArgument("rightSide", found: "\(system.width) columns", wanted: "one, in coloured order")
+        }
+        let sweep = try ColoredRelaxationSweep(sweeps.matrix, relaxation: factor)
+        return Iteration(updatesResidual: true) { x, residual in sweep.sweep(&x, b, &residual) }
+      }
+      guard system.width == 1 else { return Iteration { x, _ in sweeps.sweep(&x, b, backward: false) } }
+      let sweep = try RelaxationSweep(valid: sweeps.matrix, relaxation: factor)
+      var steps = Tensor<Scalar>.zeros(b.shape)
+      return Iteration(updatesResidual: true) { x, residual in
+        sweep.sweep(solution: &x, residual: &residual, steps: &steps)
+      }
     }
   }
 }
@@ -127,13 +190,19 @@ public struct JacobiPreconditioner<Scalar: LinearScalar>: LinearOperator, Sendab
   public func applyTransposed(_ y: Tensor<Scalar>) -> Tensor<Scalar> { apply(y) }
 }
 
-/// Symmetric sweeps of over-relaxation, forwards then backwards, from zero.
+/// Symmetric sweeps of over-relaxation, forwards then backwards, from zero: one pair of them is
+/// ω (2 - ω) (D + ω U)⁻¹ D (D + ω L)⁻¹ of A = L + D + U, known as SSOR.
 ///
 /// Symmetric positive definite when A is. With relaxation 1 this is the symmetric Gauss–Seidel preconditioner.
+/// - Complexity: of a symmetric matrix, one pair takes one pass over a triangle each way.
 public struct RelaxationPreconditioner<Scalar: LinearScalar>: LinearOperator, Sendable {
   private let sweeps: RelaxationSweeps<Scalar>
   private let transposedSweeps: RelaxationSweeps<Scalar>
   private let count: Int
+  /// Of a symmetric matrix, for one pair of sweeps over a vector.
+  private let splitting: TriangularSplitting<Scalar>?
+  /// Whether A is symmetric, number by number.
+  public let isSymmetric: Bool
   public var shape: [Int] { sweeps.matrix.shape }
 
   /// - Parameter sweeps: how many pairs of sweeps one application takes.
@@ -142,7 +211,11 @@ public struct RelaxationPreconditioner<Scalar: LinearScalar>: LinearOperator, Se
   public init(of matrix: SparseMatrix<Scalar>, relaxation: Double = 1, sweeps: Int = 1) throws {
     guard sweeps >= 1 else { throw InvalidArgument("sweeps", found: "\(sweeps)", wanted: "at least 1") }
     self.sweeps = try RelaxationSweeps(matrix, relaxation: relaxation)
-    transposedSweeps = try RelaxationSweeps(matrix.transposed, relaxation: relaxation)
+    let splitting = try TriangularSplitting(self.sweeps.matrix)
+    isSymmetric = splitting.isSymmetric
+    let isPlain = sweeps == 1 && isSymmetric
+    self.splitting = isPlain ? splitting : nil
+    transposedSweeps = isSymmetric ? self.sweeps : try RelaxationSweeps(matrix.transposed, relaxation: relaxation)
     count = sweeps
   }
 
@@ -150,6 +223,9 @@ public struct RelaxationPreconditioner<Scalar: LinearScalar>: LinearOperator, Se
   public func applyTransposed(_ y: Tensor<Scalar>) -> Tensor<Scalar> { applied(transposedSweeps, y) }
 
   private func applied(_ sweeps: RelaxationSweeps<Scalar>, _ rightSide: Tensor<Scalar>) -> Tensor<Scalar> {
+    if let splitting, rightSide.rank == 1 {
+      return splitting.symmetricSweep(relaxation: Scalar(sweeps.relaxation), rightSide)
+    }
     var x = Tensor<Scalar>.zeros(rightSide.shape)
     for _ in 0..<count {
       sweeps.sweep(&x, rightSide, backward: false)

@@ -20,6 +20,31 @@ extension Tensor where Scalar: LinearScalar {
     }
   }
 
+  /// Adds a multiple of an equally shaped tensor, and returns the sum of the squares of what that gives: over fixed
+  /// blocks, then over these in order, each while it is in the caches.
+  mutating func addingSquares(_ factor: Scalar, times x: Tensor) -> Scalar {
+    precondition(shape == x.shape, "adding shape \(x.shape) to shape \(shape)")
+    let (length, block) = (count, 1 << 13)
+    let blocks = (length + block - 1) / block
+    var parts = [Scalar](repeating: 0, count: blocks)
+    parts.withUnsafeMutableBufferPointer { parts in
+      withUnsafeMutableBuffer { y in
+        x.withUnsafeBuffer { x in
+          guard let x = x.baseAddress, let y = y.baseAddress, let parts = parts.baseAddress else { return }
+          parallelTasks(blocks) { i in
+            let (from, to) = (x + i * block, y + i * block)
+            let size = Swift.min(block, length - i * block)
+            withUnsafePointer(to: factor) {
+              Scalar.multiplyAdd(from, strideA: 1, $0, strideB: 0, to, strideC: 1, to, count: size)
+            }
+            parts[i] = Scalar.dot(to, strideA: 1, to, strideB: 1, count: size)
+          }
+        }
+      }
+    }
+    return parts.reduce(0, +)
+  }
+
   /// Multiplies by `factor`, then adds an equally shaped tensor.
   mutating func scale(_ factor: Scalar, adding x: Tensor) {
     precondition(shape == x.shape, "adding shape \(x.shape) to shape \(shape)")
@@ -81,6 +106,13 @@ extension Tensor where Scalar: LinearScalar {
   /// Adds to each column a multiple of the column of `x`.
   mutating func add(_ factors: [Scalar], timesColumns x: Tensor) {
     if columns == 1 { add(factors[0], times: x) } else { self += x * Tensor(factors) }
+  }
+
+  /// Subtracts from each column a multiple of the column of `x`; returns the squared length of a single column.
+  mutating func subtract(_ factors: [Scalar], timesColumns x: Tensor) -> Scalar? {
+    if columns == 1 { return addingSquares(-factors[0], times: x) }
+    add(factors.map { -$0 }, timesColumns: x)
+    return nil
   }
 
   /// Multiplies each column by a factor, then adds a matrix.

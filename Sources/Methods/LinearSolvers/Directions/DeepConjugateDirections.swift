@@ -40,7 +40,7 @@ public struct DeepConjugateDirections: Sendable, Hashable {
 
   /// A solution, and what was seen on the way.
   public struct Result: Sendable {
-    public let solution: LinearSolution<Double>
+    public let solution: IterativeSolution<Double>
     /// By how much each step reduced the square of the error's norm, (x - x*)ᵀ A (x - x*).
     public let energyDecreases: [Double]
     /// Iterations in which the residual replaced what the model proposed.
@@ -63,21 +63,16 @@ public struct DeepConjugateDirections: Sendable, Hashable {
     guard matrix.shape == [size, size], size > 0 else {
       throw InvalidArgument("operator", found: "shape \(matrix.shape)", wanted: "a square operator")
     }
-    for (name, vector) in [("rightSide", rightSide)] + (guess.map { [("startingFrom", $0)] } ?? []) {
-      guard vector.shape == [size] else {
-        throw InvalidArgument(name, found: "shape \(vector.shape)", wanted: "shape [\(size)]")
-      }
-      try vector.requireFinite(name)
-    }
+    try requireVectors(of: size, rightSide, startingFrom: guess)
     let b = removesConstants ? rightSide - rightSide.mean().scalar : rightSide
     let length = b.frobeniusNorm()
     var x = guess ?? .zeros([size])
     var convergence = Convergence(tolerance: tolerance, iterationLimit: iterationLimit)
     var (decreases, fallbacks, defect): ([Double], Int, Double) = ([], 0, 0)
     var kept: [(direction: Tensor<Double>, image: Tensor<Double>, curvature: Double)] = []
-    func result(_ stop: LinearSolution<Double>.Stop) throws -> Result {
+    func result(_ stop: IterativeSolution<Double>.Stop) throws -> Result {
       let truth = length > 0 ? (b - (try matrix.apply(x))).frobeniusNorm() / length : 0
-      let solution = LinearSolution(solution: x, residual: truth, convergence: convergence, stop: stop)
+      let solution = IterativeSolution(solution: x, residual: truth, convergence: convergence, stop: stop)
       return Result(
         solution: solution, energyDecreases: decreases, fallbacks: fallbacks, conjugacyDefect: defect)
     }
@@ -106,7 +101,7 @@ public struct DeepConjugateDirections: Sendable, Hashable {
       let image = try matrix.apply(direction)
       let curvature = (direction * image).sum().scalar
       guard curvature > 0, curvature.isFinite else {
-        return try result(curvature.isFinite ? .indefinite(iteration: iteration) : .diverged)
+        return try result(curvature.isFinite ? .notPositiveDefinite : .diverged)
       }
       for other in kept {
         let overlap = (direction * other.image).sum().scalar

@@ -73,22 +73,57 @@ public struct DirectionNetwork<Scalar: LinearScalar>: Layer {
   }
 }
 
+extension DirectionNetwork {
+  /// A network with the weights of a file, which tell its dimensions, filters and depth.
+  ///
+  /// - Parameter weights: named as in ``Module/stateDictionary``, or with `weights.` before, as `apus run` writes them.
+  /// - Throws: `InvalidArgument` for weights that belong to no such network; `StateMismatch` for missing ones.
+  public init(weights: [String: Tensor<Scalar>], pooling: Int = 2) throws {
+    let named = Dictionary(
+      weights.map { ($0.hasPrefix("weights.") ? String($0.dropFirst(8)) : $0, $1) },
+      uniquingKeysWith: { first, _ in first })
+    guard let entry = named["entry.weight"], (4...5).contains(entry.rank), entry.shape[1] == 1 else {
+      throw InvalidArgument(
+        "weights", found: named["entry.weight"].map { "entry.weight of shape \($0.shape)" } ?? "no entry.weight",
+        wanted: "the weights of a direction network, as `apus run deep-conjugate-direction --train` writes them")
+    }
+    let trunk = named.keys.count { $0.hasPrefix("trunk.") && $0.hasSuffix(".weight") }
+    var random = RandomStream(seed: 1)
+    self.init(
+      dimensions: entry.rank - 2, filters: entry.shape[0], pooling: pooling, trunkBlocks: trunk / 2, random: &random)
+    try load(named, allowingUnexpected: true)
+  }
+}
+
 /// A network's directions on one grid: in single precision, with residuals and directions masked.
 public struct NetworkDirection: DirectionModel, Sendable {
   public let network: DirectionNetwork<Float>
-  public let extents: [Int]
+  public let layout: GridLayout
   private let mask: Tensor<Double>?
 
-  public init(_ network: DirectionNetwork<Float>, on grid: GridPoisson<Double>) {
-    (self.network, extents, mask) = (network, grid.extents, grid.mask)
+  /// - Throws: `InvalidArgument` for a grid of other dimensions than the network's.
+  public init(_ network: DirectionNetwork<Float>, on layout: GridLayout) throws {
+    guard layout.extents.count == network.dimensions else {
+      throw InvalidArgument(
+        "network", found: "one for \(network.dimensions) dimensions",
+        wanted: "one for \(layout.extents.count), as the grid has")
+    }
+    (self.network, self.layout) = (network, layout)
+    mask = layout.mask.map { Tensor<Double>($0.flattened.scalars.map { $0 ? 1 : 0 }) }
+  }
+
+  public init(_ network: DirectionNetwork<Float>, on grid: GridPoisson<Double>) throws {
+    let mask = grid.mask.map { ($0 .> 0).reshaped(grid.extents) }
+    try self.init(network, on: GridLayout(grid.extents, mask: mask))
   }
 
   public func direction(for residual: Tensor<Double>) -> Tensor<Double> {
-    let input = mask.map { residual * $0 } ?? residual
-    let output = network(Tensor<Float>(input).reshaped([1, 1] + extents))
-    let direction = Tensor<Double>(output).reshaped([residual.count])
+    let field = layout.spread(residual)
+    let input = mask.map { field * $0 } ?? field
+    let output = network(Tensor<Float>(input).reshaped([1, 1] + layout.extents))
+    let direction = Tensor<Double>(output).reshaped([field.count])
     // Cells outside the domain are equations of their own, solved by their residual.
-    return mask.map { direction * $0 + residual * (Tensor(1) - $0) } ?? direction
+    return layout.gathered(mask.map { direction * $0 + field * (Tensor(1) - $0) } ?? direction)
   }
 }
 

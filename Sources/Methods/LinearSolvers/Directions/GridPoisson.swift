@@ -87,43 +87,54 @@ public struct GridPoisson<Scalar: LinearScalar>: LinearOperator, Sendable {
   }
 }
 
-/// y = A x on one grid: lines along the last axis, which vectorise.
-@specialized(where Scalar == Float)
-@specialized(where Scalar == Double)
+/// y = A x on one grid: lines along the last axis, on several threads.
 private func gridStencil<Scalar: LinearScalar>(
   _ x: UnsafePointer<Scalar>, _ y: UnsafeMutablePointer<Scalar>, _ extents: [Int]
 ) {
   let width = extents[extents.count - 1]
   let height = extents.count > 1 ? extents[extents.count - 2] : 1
   let depth = extents.count > 2 ? extents[0] : 1
-  let centre = Scalar(2 * extents.count)
   let plane = width * height
-  for k in 0..<depth {
-    for j in 0..<height {
-      let from = x + k * plane + j * width
-      let to = y + k * plane + j * width
-      for i in 0..<width { to[i] = centre * from[i] }
-      var i = 1
-      while i < width {
-        to[i] -= from[i &- 1]
-        i &+= 1
+  // Beyond the edges lie zeros.
+  let zeros = [Scalar](repeating: 0, count: width)
+  zeros.withUnsafeBufferPointer { zeros in
+    let none = zeros.baseAddress!
+    parallelRanges(depth * height, grain: max(1, (1 << 14) / width)) { lines in
+      for line in lines {
+        let (k, j) = (line / height, line % height)
+        let from = x + line * width
+        stencilLine(
+          from, above: j > 0 ? from - width : none, below: j + 1 < height ? from + width : none,
+          before: k > 0 ? from - plane : none, behind: k + 1 < depth ? from + plane : none,
+          isSolid: depth > 1, centre: Scalar(2 * extents.count), y + line * width, width)
       }
-      i = 0
-      while i &+ 1 < width {
-        to[i] -= from[i &+ 1]
-        i &+= 1
-      }
-      if j > 0 { subtractLine(from - width, to, width) }
-      if j + 1 < height { subtractLine(from + width, to, width) }
-      if k > 0 { subtractLine(from - plane, to, width) }
-      if k + 1 < depth { subtractLine(from + plane, to, width) }
     }
   }
 }
 
-@inline(__always)
-private func subtractLine<Scalar: LinearScalar>(
-  _ from: UnsafePointer<Scalar>, _ to: UnsafeMutablePointer<Scalar>, _ count: Int
+/// One line of the stencil, in one pass.
+@specialized(where Scalar == Float)
+@specialized(where Scalar == Double)
+private func stencilLine<Scalar: LinearScalar>(
+  _ x: UnsafePointer<Scalar>, above: UnsafePointer<Scalar>, below: UnsafePointer<Scalar>,
+  before: UnsafePointer<Scalar>, behind: UnsafePointer<Scalar>, isSolid: Bool, centre: Scalar,
+  _ y: UnsafeMutablePointer<Scalar>, _ width: Int
 ) {
-  for i in 0..<count { to[i] -= from[i] }
+  var i = 1
+  while i < width &- 1 {
+    y[i] = centre * x[i] - x[i &- 1] - x[i &+ 1] - above[i] - below[i]
+    i &+= 1
+  }
+  let last = width - 1
+  y[0] = centre * x[0] - above[0] - below[0]
+  if last > 0 {
+    y[0] -= x[1]
+    y[last] = centre * x[last] - x[last - 1] - above[last] - below[last]
+  }
+  guard isSolid else { return }
+  i = 0
+  while i < width {
+    y[i] -= before[i] + behind[i]
+    i &+= 1
+  }
 }

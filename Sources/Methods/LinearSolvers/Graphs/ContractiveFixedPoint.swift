@@ -13,8 +13,11 @@ public import Tensors
 /// - Source: Park, Choo and Park, ICLR 2022, arXiv 2106.01680, equations 4 to 8.
 public struct ContractiveFixedPoint: Sendable, Hashable {
   public enum Solver: Sendable, Hashable {
-    /// Iteration from b.
+    /// Iteration from zero.
     case picard
+    /// The same with Anderson's acceleration over this many iterations: fewer of them where γ is near one, each two to
+    /// three times as costly. A step that did not help is taken back, so that the contraction's guarantee stays.
+    case anderson(depth: Int = 5)
     /// LU decomposition of I - γ A, for each head: for small graphs.
     case direct
   }
@@ -34,6 +37,9 @@ public struct ContractiveFixedPoint: Sendable, Hashable {
       throw InvalidArgument("gamma", found: "\(gamma)", wanted: "above 0, below 1")
     }
     try requireSettings(tolerance: tolerance, iterationLimit: iterationLimit)
+    if case .anderson(let depth) = solver, depth < 1 {
+      throw InvalidArgument("depth", found: "\(depth)", wanted: "at least 1")
+    }
     (self.gamma, self.tolerance, self.iterationLimit, self.solver) = (gamma, tolerance, iterationLimit, solver)
   }
 
@@ -69,7 +75,7 @@ public struct ContractiveFixedPoint: Sendable, Hashable {
     }
     let largest = weights.isEmpty ? 0 : graph.summedByDestination(weights.absolute()).maximum().scalar
     guard Double(largest) <= 1 + 1e-5 else { throw ContractionError.weightsTooLarge(Double(largest)) }
-    return picard(graph, weights.dense, inputs.dense, start?.dense)
+    return fixedPoint(graph, weights.dense, inputs.dense, start?.dense)
   }
 
   private func require<Scalar: LinearScalar>(
@@ -93,31 +99,85 @@ public struct ContractiveFixedPoint: Sendable, Hashable {
     return max(1, Int(min(steps.rounded(.up), 1e9)) + 1)
   }
 
-  private func picard<Scalar: LinearScalar>(
+  private func fixedPoint<Scalar: LinearScalar>(
     _ graph: GraphStructure, _ weights: Tensor<Scalar>, _ inputs: Tensor<Scalar>, _ start: Tensor<Scalar>?
   ) -> Result<Scalar> {
-    let factor = Scalar(gamma / (1 - gamma))
-    var z = start ?? .zeros(inputs.shape)
-    var next = Tensor<Scalar>.zeros(inputs.shape)
+    var run = Run(graph, weights, inputs, self)
+    switch solver {
+    case .picard: return run.picard(from: start)
+    case .anderson(let depth): return run.anderson(depth: depth, from: start)
+    case .direct:
+      // One iteration more tells how near the solution is; where there is none the iteration finds it.
+      return run.picard(from: (try? direct(graph, weights, inputs)) ?? start)
+    }
+  }
+
+  /// One solve: the map, and what was seen of it.
+  private struct Run<Scalar: LinearScalar> {
+    let settings: ContractiveFixedPoint
+    let graph: GraphStructure
+    let inputs: Tensor<Scalar>
+    /// γ w in the order in which the sums take them.
+    let ordered: Tensor<Scalar>
+    let inputSize: Double
+    /// The bound that is aimed at: rounding allows no less than a few units in the last place of the result.
+    let limit: Double
+    var next: Tensor<Scalar>
     var changes: [Double] = []
     var bound = Double.infinity
-    // Weights in the order in which the sums take them.
-    let ordered = weights.gathered(Tensor(graph.incoming.order.map(Int.init))) * Scalar(gamma)
-    let inputSize = inputs.isEmpty ? 0 : Double(inputs.absolute().maximum().scalar)
-    // Rounding allows no more than a few units in the last place of the result.
-    let limit = max(tolerance, 4 * Double(Scalar.ulpOfOne) * inputSize / (1 - gamma) / (1 - gamma))
-    while changes.count < iterationLimit {
-      let change = mapStep(graph.incoming, ordered, inputs, z, &next)
-      swap(&z, &next)
-      changes.append(Double(change))
-      bound = Double(factor * change)
-      if bound <= limit || !bound.isFinite { break }
+
+    init(
+      _ graph: GraphStructure, _ weights: Tensor<Scalar>, _ inputs: Tensor<Scalar>, _ settings: ContractiveFixedPoint
+    ) {
+      (self.settings, self.graph, self.inputs) = (settings, graph, inputs)
+      let gamma = settings.gamma
+      ordered = weights.gathered(Tensor(graph.incoming.order.map(Int.init))) * Scalar(gamma)
+      inputSize = inputs.isEmpty ? 0 : Double(inputs.absolute().maximum().scalar)
+      limit = max(settings.tolerance, 4 * Double(Scalar.ulpOfOne) * inputSize / (1 - gamma) / (1 - gamma))
+      next = .zeros(inputs.shape)
     }
-    let startSize = start.map { Double(($0 - inputs).absolute().maximum().scalar) * 2 } ?? inputSize
-    return Result(
-      value: z, iterations: changes.count, errorBound: bound,
-      iterationBound: iterationBound(max(startSize, inputSize), tolerance: limit), isConverged: bound <= limit,
-      changes: changes)
+
+    /// Puts the image of z into `next`, notes the change; returns whether another iteration is wanted.
+    private mutating func advance(_ z: Tensor<Scalar>) -> Bool {
+      let change = Double(mapStep(graph.incoming, ordered, inputs, z, &next))
+      changes.append(change)
+      bound = settings.gamma / (1 - settings.gamma) * change
+      return bound > limit && bound.isFinite && changes.count < settings.iterationLimit
+    }
+
+    mutating func picard(from start: Tensor<Scalar>?) -> Result<Scalar> {
+      var z = start ?? .zeros(inputs.shape)
+      while advance(z) { swap(&z, &next) }
+      return result(next, start)
+    }
+
+    mutating func anderson(depth: Int, from start: Tensor<Scalar>?) -> Result<Scalar> {
+      var z = start ?? .zeros(inputs.shape)
+      var memory = AndersonMemory<Scalar>(depth: depth)
+      var best: (change: Double, image: Tensor<Scalar>) = (.infinity, z)
+      while advance(z) {
+        let image = next.copied()
+        let change = changes[changes.count - 1]
+        guard change < best.change else {
+          // From the image of the best iterate the next change is smaller by γ.
+          memory.forget()
+          z = best.image
+          best.change = .infinity
+          continue
+        }
+        best = (change, image)
+        z = memory.next(image: image, change: image - z)
+      }
+      return result(next, start)
+    }
+
+    private func result(_ value: Tensor<Scalar>, _ start: Tensor<Scalar>?) -> Result<Scalar> {
+      let startSize = start.map { Double(($0 - inputs).absolute().maximum().scalar) * 2 } ?? inputSize
+      return Result(
+        value: value, iterations: changes.count, errorBound: bound,
+        iterationBound: settings.iterationBound(max(startSize, inputSize), tolerance: limit),
+        isConverged: bound <= limit, changes: changes)
+    }
   }
 
   private func direct<Scalar: LinearScalar>(
@@ -152,8 +212,7 @@ public struct ContractiveFixedPoint: Sendable, Hashable {
         weights.rank == 2 && weights.shape[0] == graph.edgeCount && inputs.shape == [graph.nodeCount, weights.columns],
         "weights of shape \(weights.shape) and inputs of shape \(inputs.shape) for \(graph.edgeCount) edges between "
           + "\(graph.nodeCount) nodes")
-      if solver == .direct, let z = try? direct(graph, weights, inputs) { return z }
-      let found = picard(graph, weights.dense, inputs.dense, nil)
+      let found = fixedPoint(graph, weights.dense, inputs.dense, nil)
       log?.note(found.iterations, isConverged: found.isConverged, isBackward: isBackward)
       return found.value
     }

@@ -166,6 +166,13 @@ public struct ConvergentGraphSolver<Scalar: LinearScalar>: Module {
     return result
   }
 
+  /// This network with another way to its fixed points.
+  public func withSolver(_ solver: ContractiveFixedPoint.Solver) -> ConvergentGraphSolver {
+    var result = self
+    result.fixedPoint.solver = solver
+    return result
+  }
+
   /// The decoder of states from elsewhere, shape [nodes, heads].
   public func decode(_ states: Tensor<Scalar>) -> Tensor<Scalar> { decoder(states) }
 

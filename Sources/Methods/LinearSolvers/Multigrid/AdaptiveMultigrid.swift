@@ -80,14 +80,9 @@ public struct AdaptiveMultigrid: Sendable {
   public func solve(
     _ rightSide: Tensor<Double>, tolerance: Double = 1e-8, iterationLimit: Int = 1_000,
     startingFrom guess: Tensor<Double>? = nil, progress: WorkProgress = .silent
-  ) throws -> LinearSolution<Double> {
+  ) throws -> IterativeSolution<Double> {
     try LinearSolvers.requireSettings(tolerance: tolerance, iterationLimit: iterationLimit)
-    for (name, vector) in [("rightSide", rightSide)] + (guess.map { [("startingFrom", $0)] } ?? []) {
-      guard vector.shape == [size] else {
-        throw InvalidArgument(name, found: "shape \(vector.shape)", wanted: "shape [\(size)]")
-      }
-      try vector.requireFinite(name)
-    }
+    try requireVectors(of: size, rightSide, startingFrom: guess)
     let work = CompositeCycle(self, composition: symmetricComposition)
     return try flexibleConjugateGradients(
       rows, rightSide, startingFrom: guess, tolerance: tolerance, iterationLimit: iterationLimit, progress: progress
@@ -109,13 +104,14 @@ public struct AdaptiveMultigrid: Sendable {
 
     public func apply(_ x: Tensor<Double>) throws -> Tensor<Double> {
       precondition(x.shape.first == multigrid.size, "a preconditioner of shape \(shape) applied to \(x.shape)")
-      guard x.rank == 1 else {
-        return .stacked(try (0..<x.columns).map { try apply(x[.all, $0].copied()) }, axis: 1)
-      }
       let work = CompositeCycle(multigrid, composition: multigrid.symmetricComposition)
-      return Tensor(uninitializedShape: [multigrid.size]) { result in
-        x.withUnsafeBuffer { work.apply($0.baseAddress!, into: result.baseAddress!) }
+      func image(of x: Tensor<Double>) -> Tensor<Double> {
+        Tensor(uninitializedShape: [multigrid.size]) { result in
+          x.withUnsafeBuffer { work.apply($0.baseAddress!, into: result.baseAddress!) }
+        }
       }
+      if x.rank == 1 { return image(of: x) }
+      return .stacked((0..<x.columns).map { image(of: x[.all, $0].copied()) }, axis: 1)
     }
 
     public func applyTransposed(_ y: Tensor<Double>) throws -> Tensor<Double> { try apply(y) }

@@ -18,7 +18,7 @@ public import Tensors
 ///   "Adaptive AMG with coarsening based on compatible weighted matching", Comput. Visual. Sci. 16 (2013).
 public struct BootstrapAMG: Sendable, Hashable {
   /// How several hierarchies become one iteration.
-  public enum Composition: Sendable, Hashable {
+  public enum Composition: String, Sendable, Hashable, CaseIterable {
     /// One after another, each with the residual that the ones before left.
     case multiplicative
     /// One after another, then all in the opposite order: symmetric.
@@ -36,13 +36,16 @@ public struct BootstrapAMG: Sendable, Hashable {
   }
 
   /// How often coarser levels are visited.
-  public enum Cycle: Sendable, Hashable {
+  public enum Cycle: String, Sendable, Hashable, CaseIterable {
     /// Once.
     case v
+    /// Twice from every second level, beginning with the finest, and once from the others: between V and W.
+    case h
     /// Twice.
     case w
     /// Two steps of conjugate gradients on every level: convergence independent of the size without smoothed
-    /// prolongators. The cycle is then not linear, which ``AdaptiveMultigrid/solve(_:tolerance:iterationLimit:startingFrom:progress:)`` allows for.
+    /// prolongators. The cycle is then not linear, which
+    /// ``AdaptiveMultigrid/solve(_:tolerance:iterationLimit:startingFrom:progress:)`` allows for.
     case k
   }
 

@@ -9,7 +9,7 @@ func flexibleConjugateGradients(
   _ matrix: CompressedRows, _ rightSide: Tensor<Double>, startingFrom guess: Tensor<Double>?, tolerance: Double,
   iterationLimit: Int, progress: WorkProgress,
   preconditioner: (UnsafePointer<Double>, UnsafeMutablePointer<Double>) -> Void
-) throws -> LinearSolution<Double> {
+) throws -> IterativeSolution<Double> {
   let size = matrix.rows
   let (b, x, r) = (WorkVector(size), WorkVector(size), WorkVector(size))
   let (z, p, image) = (WorkVector(size), WorkVector(size), WorkVector(size))
@@ -21,10 +21,10 @@ func flexibleConjugateGradients(
     return length > 0 ? norm / length : norm
   }
   var convergence = Convergence(tolerance: tolerance, iterationLimit: iterationLimit)
-  func solution(_ stop: LinearSolution<Double>.Stop) -> LinearSolution<Double> {
+  func solution(_ stop: IterativeSolution<Double>.Stop) -> IterativeSolution<Double> {
     matrix.residual(b.start, x.start, into: r.start)
     let values = Tensor(Array(UnsafeBufferPointer(start: x.start, count: size)))
-    return LinearSolution(solution: values, residual: relative(r), convergence: convergence, stop: stop)
+    return IterativeSolution(solution: values, residual: relative(r), convergence: convergence, stop: stop)
   }
   matrix.residual(b.start, x.start, into: r.start)
   if relative(r) <= tolerance || length == 0 {
@@ -44,7 +44,7 @@ func flexibleConjugateGradients(
     matrix.multiply(p.start, into: image.start)
     curvature = dot(p.start, image.start, size)
     guard curvature > 0 else {
-      return solution(curvature.isFinite ? .indefinite(iteration: convergence.iterations) : .diverged)
+      return solution(curvature.isFinite ? .notPositiveDefinite : .diverged)
     }
     let step = dot(p.start, r.start, size) / curvature
     add(step, p.start, to: x.start, size)

@@ -1,6 +1,6 @@
 /// One multigrid cycle: an approximate solution of A x = b from zero, in work space of its own.
 ///
-/// Pre-relaxation runs forwards, post-relaxation backwards, which makes V- and W-cycles symmetric.
+/// Pre-relaxation runs forwards, post-relaxation backwards, which makes V-, H- and W-cycles symmetric.
 /// - Source: Notay and Vassilevski, "Recursive Krylov-based multigrid cycles", Numer. Linear Algebra Appl. 15 (2008) for
 ///   the K-cycle.
 final class MultigridCycle {
@@ -12,7 +12,7 @@ final class MultigridCycle {
   /// The vectors of one level.
   private struct Space {
     let rightSide, solution, residual: WorkVector
-    /// Two directions and their images, for the K-cycle and the second visit of the W-cycle.
+    /// Two directions and their images, for the K-cycle and second visits.
     var extra: [WorkVector] = []
   }
 
@@ -24,8 +24,18 @@ final class MultigridCycle {
       var space = Space(
         rightSide: WorkVector(l == 0 ? 0 : level.size), solution: WorkVector(l == 0 ? 0 : level.size),
         residual: WorkVector(level.size))
-      if l > 0 && shape != .v { space.extra = (0..<4).map { _ in WorkVector(level.size) } }
+      if visits(l) > 1 { space.extra = (0..<4).map { _ in WorkVector(level.size) } }
       spaces.append(space)
+    }
+  }
+
+  /// How often level l is visited from the one above it.
+  private func visits(_ l: Int) -> Int {
+    let isCoarsest = l == hierarchy.levels.count - 1
+    switch shape {
+    case .v: return 1
+    case .h: return l % 2 == 1 && !isCoarsest ? 2 : 1
+    case .w, .k: return l > 0 && !isCoarsest ? 2 : 1
     }
   }
 
@@ -88,15 +98,14 @@ final class MultigridCycle {
 
   /// The coarse solution: one cycle, two, or two steps of conjugate gradients with cycles as preconditioners.
   private func correct(_ l: Int, _ b: UnsafeMutablePointer<Double>, _ x: UnsafeMutablePointer<Double>) {
-    let isCoarsest = l == hierarchy.levels.count - 1
     let size = hierarchy.levels[l].size
     let rows = hierarchy.levels[l].rows
-    guard !isCoarsest, shape != .v else { return descend(l, b, x) }
+    guard visits(l) > 1 else { return descend(l, b, x) }
     // The two directions must outlive the cycles below, which use the solution and residual of this level.
     let (first, firstImage) = (spaces[l].extra[0].start, spaces[l].extra[1].start)
     let (second, secondImage) = (spaces[l].extra[2].start, spaces[l].extra[3].start)
     descend(l, b, first)
-    if shape == .w {
+    if shape != .k {
       rows.residual(b, first, into: firstImage)
       descend(l, firstImage, second)
       for i in 0..<size { x[i] = first[i] + second[i] }

@@ -16,6 +16,12 @@ public protocol RelaxationLearner: Sendable, Codable {
   mutating func predict(context: Double?) throws -> Int
   /// The cost, at least 1 (iterations), of the action that was played.
   mutating func update(cost: Double) throws
+  /// With what probability this action was, or would be, chosen.
+  func probability(of action: Int) -> Double
+}
+
+extension RelaxationLearner {
+  public func probability(of action: Int) -> Double { probabilities[action] }
 }
 
 /// `count` equally spaced factors between `range`'s ends: the grid of the paper.
