@@ -9,7 +9,7 @@ struct SolveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "solve", abstract: "Solve a sparse linear system, and say how well it is solved.",
     usage:
-      "apus solve <matrix> <right-side> [--method amg|cg|sor] [--tolerance <t>] [--iterations <n>] [-o <path>] [--json]",
+      "apus solve <matrix> <right-side> [--method amg|cg|sor] [--tolerance <t>] [--iterations <n>] [-o <path>] [--report <dir>] [--json]",
     discussion: """
       amg: conjugate gradients with multigrid hierarchies that are made until they converge fast (symmetric positive \
       definite matrices). cg: conjugate gradients scaled by the diagonal. sor: successive over-relaxation. The exit code is \
@@ -41,6 +41,9 @@ struct SolveCommand: ParsableCommand {
   @Option(name: [.short, .long], help: ArgumentHelp("Where the solution goes.", valueName: "path"))
   var output: String?
 
+  @Option(help: ArgumentHelp("Also write report.html, with a plot, to this folder.", valueName: "dir"))
+  var report: String?
+
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -48,6 +51,7 @@ struct SolveCommand: ParsableCommand {
     var x: Tensor<Double>
     var iterations: Int
     var isConverged: Bool
+    var history: [Double]
     var facts: [Fact] = []
   }
 
@@ -55,6 +59,7 @@ struct SolveCommand: ParsableCommand {
     if let output, ArrayFormat(extensionOf: output) == nil {
       throw UsageError("\(output): the ending tells no format; wanted .npy, .npz, .safetensors, .csv, .tsv or .mtx")
     }
+    let target = try report.map { try ReportTarget(folder: $0) }
     let start = ContinuousClock.now
     let a = try sparseMatrix()
     let b = try readArray(rightSide).real(as: Double.self)
@@ -68,24 +73,23 @@ struct SolveCommand: ParsableCommand {
     let relative = size > 0 ? residual / size : residual
     if let output { try writeArray(solution.x, to: output, name: "solution") }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    if json {
-      Console.print(
-        ([
-          "method": .string(method.rawValue), "size": .integer(a.rows), "entries": .integer(a.entryCount),
-          "iterations": .integer(solution.iterations), "relative_residual": .number(relative),
-          "converged": .boolean(solution.isConverged), "seconds": .number(seconds),
-        ] as JSONValue).text)
-    } else {
-      let facts =
-        [
-          Fact("Method", method.rawValue), Fact("Unknowns", a.rows), Fact("Entries", a.entryCount),
-          Fact("Iterations", solution.iterations), Fact("‖b - A x‖ / ‖b‖", relative),
-          Fact("Converged", solution.isConverged ? "yes" : "no"),
-        ] + solution.facts + [Fact("Seconds", (seconds * 100).rounded() / 100)]
-      Console.print(
-        Report(title: "", sections: [.init(id: "", title: "", blocks: [.facts(facts)])]).text(width: Console.width()))
-      if let output { Console.print("written: \(output)") }
-    }
+    let facts =
+      [
+        Fact("Method", method.rawValue), Fact("Unknowns", a.rows), Fact("Entries", a.entryCount),
+        Fact("Iterations", solution.iterations), Fact("‖b - A x‖ / ‖b‖", relative),
+        Fact("Converged", solution.isConverged ? "yes" : "no"),
+      ] + solution.facts + [Fact("Seconds", (seconds * 100).rounded() / 100)]
+    let summary: JSONValue = [
+      "method": .string(method.rawValue), "size": .integer(a.rows), "entries": .integer(a.entryCount),
+      "iterations": .integer(solution.iterations), "relative_residual": .number(relative),
+      "converged": .boolean(solution.isConverged), "seconds": .number(seconds),
+    ]
+    let plots =
+      solution.history.count < 2
+      ? []
+      : [Plot("Residual", x: "iteration", y: .logarithmic("relative residual"), [Series("", solution.history)])]
+    try PlainReport(title: "Solution of a linear system", facts: facts, plots: plots, seconds: seconds).present(
+      target, json: json ? summary : nil, output: output)
     guard solution.isConverged else { throw ExitCode(1) }
   }
 
@@ -106,6 +110,7 @@ struct SolveCommand: ParsableCommand {
       let found = try multigrid.solve(b, tolerance: tolerance, iterationLimit: iterations, progress: progress)
       return Solution(
         x: found.solution, iterations: found.iterations, isConverged: found.isConverged,
+        history: found.convergence.history,
         facts: [
           Fact("Hierarchies", multigrid.hierarchies.count), Fact("Operator complexity", multigrid.operatorComplexity),
           Fact("Rate of a cycle", multigrid.rate),
@@ -114,13 +119,15 @@ struct SolveCommand: ParsableCommand {
       let found = try ConjugateGradients(tolerance: tolerance, iterationLimit: iterations).solve(
         a, b, preconditioner: JacobiPreconditioner(of: a), progress: progress)
       return Solution(
-        x: found.solution, iterations: found.convergence.iterations, isConverged: found.convergence.isConverged)
+        x: found.solution, iterations: found.convergence.iterations, isConverged: found.convergence.isConverged,
+        history: found.convergence.history)
     case .sor:
       let found = try StationaryIteration(
         .overRelaxation(relaxation), tolerance: tolerance, iterationLimit: iterations
       ).solve(a, b, progress: progress)
       return Solution(
-        x: found.solution, iterations: found.convergence.iterations, isConverged: found.convergence.isConverged)
+        x: found.solution, iterations: found.convergence.iterations, isConverged: found.convergence.isConverged,
+        history: found.convergence.history)
     }
   }
 }
