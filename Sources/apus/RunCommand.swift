@@ -43,27 +43,40 @@ struct RunOptions: ParsableArguments {
   @Flag(help: "Print the summary and the tables as JSON.")
   var json = false
 
+  /// Where results go, checked before the work begins.
+  struct Places {
+    var output: OutputTarget?
+    var report: ReportTarget?
+  }
+
+  func places(for card: MethodCard) throws -> Places {
+    Places(
+      output: try output.map { try OutputTarget($0, for: card) },
+      report: try report.map { try ReportTarget(folder: $0) })
+  }
+
   /// Runs a method on the files and parameters that were typed.
   func run(_ id: String, _ words: [String]) throws {
     let method = try Catalogue.method(id)
-    let card = method.card
-    let outputTarget = try output.map { try OutputTarget($0, for: card) }
-    let reportTarget = try report.map { try ReportTarget(folder: $0) }
-    let progress = ProgressLine.shared.start(id)
-    let request = try RunRequest(card, words, seed: seed, progress: progress)
+    let places = try places(for: method.card)
+    let request = try RunRequest(method.card, words, seed: seed, progress: ProgressLine.shared.start(id))
+    try present(method.card, places) { try method.run(request) }
+  }
 
+  /// Does the work, and writes and prints what came of it.
+  func present(_ card: MethodCard, _ places: Places, _ work: () throws -> RunOutcome) throws {
     let start = ContinuousClock.now
-    let outcome = try method.run(request)
+    let outcome = try work()
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    let summary = outcome.json(id: id, seconds: seconds, writtenTo: output)
-    try outputTarget?.write(outcome, summary: summary)
+    let summary = outcome.json(id: card.id, seconds: seconds, writtenTo: output)
+    try places.output?.write(outcome, summary: summary)
 
     let section = Report.Section(outcome, card)
-    try reportTarget?.write(page(id, section, seconds: seconds))
+    try places.report?.write(page(card.id, section, seconds: seconds))
     if json { return Console.print(summary.text) }
     Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
     if report == nil, let hint = Console.hint(figures: outcome.plots.count) { Console.print(hint) }
-    for path in [output, reportTarget?.path].compactMap(\.self) { Console.print("written: \(path)") }
+    for path in [output, places.report?.path].compactMap(\.self) { Console.print("written: \(path)") }
   }
 
   private func page(_ id: String, _ section: Report.Section, seconds: Double) -> Report {

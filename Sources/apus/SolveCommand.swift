@@ -10,7 +10,10 @@ struct SolveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "solve", abstract: "Solve a sparse linear system, and say how well it is solved.",
     usage:
-      "apus solve <matrix> <right-side> [--method amg|cg|sor|dcdm] [--tolerance <t>] [--iterations <n>] [-o <path>] [--json]",
+      """
+      apus solve <matrix> <right-side> [--method amg|cg|sor|dcdm] [--tolerance <t>] [--iterations <n>]
+                        [-o <path>] [--report <dir>] [--json]
+      """,
     discussion: """
       amg: conjugate gradients with multigrid hierarchies that are made until they converge fast (symmetric positive \
       definite matrices). cg: conjugate gradients scaled by the diagonal. sor: successive over-relaxation. dcdm: conjugate \
@@ -66,6 +69,9 @@ struct SolveCommand: ParsableCommand {
   @Option(name: [.short, .long], help: ArgumentHelp("Where the solution goes.", valueName: "path"))
   var output: String?
 
+  @Option(help: ArgumentHelp("Also write report.html, with a plot, to this folder.", valueName: "dir"))
+  var report: String?
+
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -91,6 +97,7 @@ struct SolveCommand: ParsableCommand {
     if let output, ArrayFormat(extensionOf: output) == nil {
       throw UsageError("\(output): the ending tells no format; wanted .npy, .npz, .safetensors, .csv, .tsv or .mtx")
     }
+    let target = try report.map { try ReportTarget(folder: $0) }
     let start = ContinuousClock.now
     let a = try sparseMatrix()
     let array = try readArray(rightSide).real(as: Double.self)
@@ -106,41 +113,44 @@ struct SolveCommand: ParsableCommand {
     let bound =
       errorBound && x.isFinite
       ? try largestErrorBound(a, solution: x, rightSide: b, progress: ProgressLine.shared.start("bound")) : nil
-    report(solution, a, b, seconds: seconds, bound: bound)
+    try present(solution, a, b, seconds: seconds, bound: bound, in: target)
     guard solution.found.isConverged else { throw ExitCode(1) }
   }
 
-  private func report(
-    _ solution: Solution, _ a: SparseMatrix<Double>, _ b: Tensor<Double>, seconds: Double, bound: Double?
-  ) {
+  private func present(
+    _ solution: Solution, _ a: SparseMatrix<Double>, _ b: Tensor<Double>, seconds: Double, bound: Double?,
+    in target: ReportTarget?
+  ) throws {
     let found = solution.found
     let residual = (b - a.apply(found.solution)).norm().scalar
     let size = b.norm().scalar
     let relative = size > 0 ? residual / size : residual
-    if json {
-      var members: [JSONValue.Member] = [
-        .init("method", .string(method.rawValue)), .init("size", .integer(a.rows)),
-        .init("entries", .integer(a.entryCount)), .init("iterations", .integer(found.iterations)),
-        .init("relative_residual", .number(relative)), .init("converged", .boolean(found.isConverged)),
-        .init("stop", .string("\(found.stop)")),
-      ]
-      if errorBound { members.append(.init("error_bound", bound.map { .number($0) } ?? .null)) }
-      members += solution.values + [.init("seconds", .number(seconds))]
-      return Console.print(JSONValue.object(members).text)
-    }
+    var members: [JSONValue.Member] = [
+      .init("method", .string(method.rawValue)), .init("size", .integer(a.rows)),
+      .init("entries", .integer(a.entryCount)), .init("iterations", .integer(found.iterations)),
+      .init("relative_residual", .number(relative)), .init("converged", .boolean(found.isConverged)),
+      .init("stop", .string("\(found.stop)")),
+    ]
+    if errorBound { members.append(.init("error_bound", bound.map { .number($0) } ?? .null)) }
+    members += solution.values
+    members.append(.init("seconds", .number(seconds)))
     var facts = [
       Fact("Method", method.rawValue), Fact("Unknowns", a.rows), Fact("Entries", a.entryCount),
       Fact("Iterations", found.iterations), Fact("‖b - A x‖ / ‖b‖", relative),
       Fact("Converged", found.isConverged ? "yes" : "no (\(reason(found.stop)))"),
     ]
-    if errorBound { facts.append(Fact("Largest error of an unknown, at most", bound ?? .nan)) }
-    if errorBound && bound == nil {
-      facts[facts.count - 1] = Fact("Largest error of an unknown", "not bounded: no M-matrix")
+    if errorBound {
+      facts.append(
+        bound.map { Fact("Largest error of an unknown, at most", $0) }
+          ?? Fact("Largest error of an unknown", "no bound could be proven"))
     }
     facts += solution.facts + [Fact("Seconds", (seconds * 100).rounded() / 100)]
-    Console.print(
-      Report(title: "", sections: [.init(id: "", title: "", blocks: [.facts(facts)])]).text(width: Console.width()))
-    if let output { Console.print("written: \(output)") }
+    let history = found.convergence.history
+    let plots =
+      history.count < 2
+      ? [] : [Plot("Residual", x: "iteration", y: .logarithmic("relative residual"), [Series("", history)])]
+    try PlainReport(title: "Solution of a linear system", facts: facts, plots: plots, seconds: seconds).present(
+      target, json: json ? .object(members) : nil, output: output)
   }
 
   private func reason(_ stop: IterativeSolution<Double>.Stop) -> String {

@@ -109,27 +109,6 @@ struct RegressCommand: ParsableCommand {
   }
 }
 
-struct SampleCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "sample", abstract: "Take a few weighted rows that keep the p-norms of a tall matrix.",
-    usage: "apus sample <matrix> --rows <m> [--p <p>] [--scheme <scores>] [-o <path>]",
-    discussion: """
-      Rows are drawn by their sensitivity, the largest share of a norm that they can have. Options are those of \
-      `apus show lp-sensitivity`. For example:
-
-        apus sample features.npy --rows 400 --p 1 -o sample/
-      """)
-
-  @Argument(parsing: .allUnrecognized, help: ArgumentHelp("The matrix, then options.", valueName: "matrix"))
-  var words: [String] = []
-
-  @OptionGroup var options: RunOptions
-
-  func run() throws {
-    try Verb(routes: [.init(word: "sensitivity", id: "lp-sensitivity", files: ["matrix"])]).run(words, options)
-  }
-}
-
 struct ClusterCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cluster", abstract: "Find the clusters of a graph, and of what is known of its vertices.",

@@ -73,8 +73,8 @@ private struct Scene {
         a * below.matmul(right, transposingA: true)
         / below.matmul(below.matmul(a), transposingA: true)
     }
-    #expect(distance(found.abundances, a) < 1e-6)
-    #expect(distance(found.endmembers, m * scale) < 1e-6)
+    #expect(distance(found.abundances, a) < 1e-12)
+    #expect(distance(found.endmembers, m * scale) < 1e-12)
   }
 
   @Test func exactDataAreAFixedPoint() throws {
@@ -82,11 +82,11 @@ private struct Scene {
     let start = SpectralUnmixing.Start(endmembers: scene.spectra, abundances: scene.abundances)
     for method in [SpectralUnmixing(endmembers: 3, sparsity: .none), .nonNegativeFactorization(endmembers: 3)] {
       let found = try method.fit(scene.data, startingFrom: start)
-      #expect(distance(found.endmembers, scene.spectra) < 1e-6)
-      #expect(distance(found.abundances, scene.abundances) < 1e-6)
+      #expect(distance(found.endmembers, scene.spectra) < 1e-10)
+      #expect(distance(found.abundances, scene.abundances) < 1e-10)
       var once = method
       once.iterationLimit = 1
-      #expect(distance(try once.fit(scene.data, startingFrom: start).abundances, scene.abundances) < 1e-8)
+      #expect(distance(try once.fit(scene.data, startingFrom: start).abundances, scene.abundances) < 1e-13)
     }
   }
 

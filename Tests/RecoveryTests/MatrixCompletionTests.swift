@@ -235,3 +235,61 @@ import Testing
     #expect(throws: InvalidArgument.self) { try method.complete(few) }
   }
 }
+
+@Suite struct MedianOfBlocksTests {
+  /// A low-rank matrix of which some observed entries are entirely wrong.
+  private func damaged(_ share: Double, seed: UInt64) throws -> (
+    matrix: Tensor<Double>, observed: SparseObservations<Double>
+  ) {
+    let (matrix, mask) = try MatrixCompletionTests.problem(120, 100, rank: 2, density: 0.8, seed: seed)
+    var random = RandomStream(seed: seed + 100)
+    let isWrong = Tensor<Double>(random.bernoulli(matrix.shape, probability: share))
+    let size = matrix.frobeniusNorm() / Double(matrix.count).squareRoot()
+    let wrong = matrix + isWrong * random.normal(matrix.shape) * (20 * size)
+    return (matrix, try SparseObservations(wrong, mask: mask))
+  }
+
+  private func error(
+    _ method: MatrixCompletion, _ problem: (matrix: Tensor<Double>, observed: SparseObservations<Double>)
+  )
+    throws -> Double
+  {
+    let found = try method.complete(problem.observed)
+    return (found.completed() - problem.matrix).frobeniusNorm() / problem.matrix.frobeniusNorm()
+  }
+
+  @Test(arguments: [CompletionSolver.direct, .conjugateGradients(steps: 3)]) func wrongEntriesHaveNoSay(
+    solver: CompletionSolver
+  ) throws {
+    for seed in 0..<3 as Range<UInt64> {
+      let problem = try damaged(0.004, seed: seed)
+      var method = MatrixCompletionTests.method(2, solver, sweeps: 40)
+      let plain = try error(method, problem)
+      method.medianBlocks = 5
+      let median = try error(method, problem)
+      #expect(plain > 0.05, "seed \(seed): \(plain)")
+      #expect(median < 1e-6, "seed \(seed): \(median)")
+    }
+  }
+
+  @Test func withoutWrongEntriesTheMatrixIsTheSame() throws {
+    let problem = try damaged(0, seed: 9)
+    var method = MatrixCompletionTests.method(2, .direct, sweeps: 40)
+    method.medianBlocks = 3
+    #expect(try error(method, problem) < 1e-8)
+    // Rows too short to be split are solved as a whole.
+    method.rank = 20
+    #expect(try error(method, problem) < 1e-6)
+  }
+
+  @Test func badSettingsAreRefused() throws {
+    let problem = try damaged(0, seed: 1)
+    var method = MatrixCompletion(rank: 2)
+    for blocks in [1, 2, 4, -3] {
+      method.medianBlocks = blocks
+      #expect(throws: InvalidArgument.self) { _ = try method.complete(problem.observed) }
+    }
+    (method.medianBlocks, method.splitsSamples) = (3, true)
+    #expect(throws: InvalidArgument.self) { _ = try method.complete(problem.observed) }
+  }
+}

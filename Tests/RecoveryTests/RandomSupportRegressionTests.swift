@@ -172,4 +172,40 @@ import Testing
     let design = try limited.fit(x)
     #expect(design.isSaturated && design.dimension == 3)
   }
+
+  @Test(arguments: 0..<3 as Range<UInt64>) func theInformationCriterionFindsFewColumns(seed: UInt64) throws {
+    var random = RandomStream(seed: seed + 40)
+    let x: Tensor<Double> = random.normal([80, 200])
+    let y = x[.all, 20].copied() * 2 - x[.all, 120].copied() + random.normal([80]) * 0.2
+    var method = RandomSupportRegression(sparsity: 2)
+    method.noise = .informationCriterion()
+    let fit = try method.fit(x, observed: y)
+    #expect(fit.support == [20, 120] && fit.isRefitted, "seed \(seed): \(fit.support)")
+    #expect(distance(x.matmul(fit.coefficients), fit.prediction) < 1e-9)
+    #expect(distance(fit.predict(x), fit.prediction) < 1e-9)
+    // Of pure noise, nothing is left.
+    let noise: Tensor<Double> = random.normal([80])
+    #expect(try method.fit(x, observed: noise).support.count <= 1)
+    method.noise = .informationCriterion(gamma: -1)
+    #expect(throws: InvalidArgument.self) { _ = try method.fit(x, observed: y) }
+  }
+
+  @Test func fewColumnsCanStandForTheFreeDirections() throws {
+    var random = RandomStream(seed: 50)
+    let x = Self.walks(40, 150, &random)
+    let y = x[.all, 30].copied() - x[.all, 90].copied() + random.normal([40]) * 0.1
+    var method = RandomSupportRegression(sparsity: 2)
+    (method.noise, method.slack) = (.known(0.1), .fixed(4))
+    let least = try method.fit(x, observed: y)
+    method.combination = .columns
+    let few = try method.fit(x, observed: y)
+    #expect(few.unpenalizedDimension > 0)
+    #expect(distance(few.prediction, least.prediction) < 1e-10)
+    #expect(distance(x.matmul(few.coefficients), few.prediction) < 1e-7 * y.frobeniusNorm())
+    #expect((few.coefficients .!= 0).trueCount <= 40 + few.support.count)
+    #expect((least.coefficients .!= 0).trueCount > 100)
+    #expect(few.coefficients.frobeniusNorm() >= least.coefficients.frobeniusNorm())
+    method.noise = .crossValidated(folds: 4)
+    #expect(distance(x.matmul(try method.fit(x, observed: y).coefficients), y) < 5)
+  }
 }

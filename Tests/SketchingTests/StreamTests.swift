@@ -66,6 +66,29 @@ private func run(_ rows: Tensor<Double>, chunk: Int? = nil, _ make: () throws ->
     #expect(1 - correlation(Tensor<Double>(try single.finish().vector), found.vector) < 1e-5)
   }
 
+  @Test func tinyRowsMayBeSampled() throws {
+    // Nine rows in ten are tiny: most of them need not be added.
+    var random = RandomStream(seed: 21)
+    let size = random.bernoulli([20_000, 1], probability: 0.1).select(
+      Tensor<Double>.ones([20_000, 1]), Tensor(repeating: 0.02, shape: [20_000, 1]))
+    let rows = lightRows(20_000, 40, gap: 8, seed: 22) * size
+    let exact = try SymmetricEigendecomposition(of: rows.multipliedByOwnTranspose(transposing: true)).largest(1)
+    for share in [0.5, 4] {
+      let found = try run(rows, chunk: 700) {
+        try TopEigenvectorStream(dimension: 40, expectedRows: 20_000, normSampling: share)
+      }
+      #expect(1 - correlation(found.vector, exact.vectors[.all, 0].dense) < 0.05)
+      #expect(abs(found.eigenvalueEstimate / exact.values[at: 0] - 1) < 0.3)
+      let whole = try run(rows) { try TopEigenvectorStream(dimension: 40, expectedRows: 20_000, normSampling: share) }
+      #expect(found.vector == whole.vector)
+    }
+    // With every row certain, nothing changes.
+    let all = try run(rows) { try TopEigenvectorStream(dimension: 40, expectedRows: 20_000, normSampling: 1e9) }
+    let plain = try run(rows) { try TopEigenvectorStream(dimension: 40, expectedRows: 20_000) }
+    #expect(1 - correlation(all.vector, plain.vector) < 1e-12)
+    #expect(throws: InvalidArgument.self) { _ = try TopEigenvectorStream<Double>(dimension: 4, normSampling: 0) }
+  }
+
   @Test func severalVectors() throws {
     var random = RandomStream(seed: 4)
     var scale = Tensor<Double>.ones([30])

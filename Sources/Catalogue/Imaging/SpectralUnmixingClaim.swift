@@ -75,6 +75,18 @@ struct SpectralUnmixingClaim {
       )
     }
     try strengths(&evidence, seeds)
+    evidence.show([
+      try ScalingRun("pixels, 100 channels, 20 iterations", promised: "1", [4_096, 8_192, 16_384, 32_768]) { count in
+        var random = settings.random.child(UInt64(count))
+        let data = random.uniform([100, 4], of: Double.self).matmul(random.uniform([4, count])) + 0.01
+        var method = SpectralUnmixing(endmembers: 4)
+        (method.iterationLimit, method.tolerance) = (20, 0)
+        let fixed = method
+        let start = SpectralUnmixing.Start(
+          endmembers: random.uniform([100, 4]) + 0.1, abundances: random.uniform([4, count]) + 0.1)
+        return { _ = try fixed.fit(data, startingFrom: start) }
+      }
+    ])
     return evidence
   }
 

@@ -23,6 +23,10 @@ struct AltMinCompletion: CataloguedMethod {
     "ridge", "Penalty on the factors' squares, for noisy data.", default: 0.0, in: .atLeast(0))
   private let huber = MethodParameter(
     "huber", "Residual above which errors count linearly, against outliers.", default: Double?.none, in: .above(0))
+  private let blocks = MethodParameter(
+    "blocks",
+    "Solve each row on so many blocks of its entries, and take the median, against entries that are all wrong.",
+    default: Int?.none, in: .atLeast(3))
   private let heldOut = MethodParameter(
     "held-out", "Share of the entries kept back to measure the error.", default: 0.1, in: .atLeast(0, below: 1))
   private let sweeps = MethodParameter("sweeps", "Most sweeps.", default: 100, in: .atLeast(1))
@@ -47,7 +51,7 @@ struct AltMinCompletion: CataloguedMethod {
         the rank, at the convergence rate of exact solves. Reports the error on held-out entries.
         """,
       inputs: [entries, matrix, mask],
-      parameters: [rank, solver, steps, ridge, huber, heldOut, sweeps, tolerance, dense],
+      parameters: [rank, solver, steps, ridge, huber, blocks, heldOut, sweeps, tolerance, dense],
       outputs: [left, values, right, completed],
       example: "apus run altmin-completion entries=ratings.csv --rank 10 --ridge 0.1 -o factors.npz",
       claim: """
@@ -66,7 +70,7 @@ struct AltMinCompletion: CataloguedMethod {
       case .sketched: .sketched()
       case .direct: .direct
       }
-    (method.ridge, method.huberThreshold) = (request[ridge], request[huber])
+    (method.ridge, method.huberThreshold, method.medianBlocks) = (request[ridge], request[huber], request[blocks])
     (method.sweepLimit, method.tolerance, method.seed) = (request[sweeps], request[tolerance], request.seed)
     var (kept, validation) = (all, SparseObservations<Double>?.none)
     if request[heldOut] > 0 {

@@ -120,11 +120,31 @@ struct AltMinCompletionClaim {
       \((seconds[1][3] / seconds[0][3]).formatted(digits: 3)) times as fast.
       """
     evidence.tables.append(table)
+    try entriesScaling(&evidence, size: size, most: count, ranks: ranks, byRank: seconds)
     evidence.notes.append("Seconds depend on what else the machine does and are shown, not asserted.")
     evidence.plots.append(
       Plot(
         "Cost of a sweep", x: .logarithmic("rank"), y: .logarithmic("seconds"),
         [Series("2 steps", x: x, y: seconds[0], .lineAndPoints), Series("exact", x: x, y: seconds[1], .lineAndPoints)]))
+  }
+
+  /// The time of a sweep against the entries and, from the table above, against the rank.
+  private func entriesScaling(
+    _ evidence: inout Evidence, size: Int, most: Int, ranks: [Int], byRank: [[Double]]
+  ) throws {
+    let counts = (0..<4).map { most >> (3 - $0) }
+    let entries = try ScalingRun("entries, rank 16, two steps, three sweeps", promised: "1", counts) { count in
+      var random = settings.random.child(7)
+      let (_, observed) = try problem(
+        size: size, rank: 16, density: Double(count) / Double(size * size), random: &random)
+      var method = method(rank: 16, .conjugateGradients(steps: 2), sweeps: 3)
+      method.startPowerIterations = 0
+      return { _ = try method.complete(observed) }
+    }
+    evidence.show([
+      entries, ScalingRun("rank, two steps, a sweep", promised: "1", ranks, seconds: byRank[0]),
+      ScalingRun("rank, exact, a sweep", promised: "2", ranks, seconds: byRank[1]),
+    ])
   }
 
   private func robustness(_ evidence: inout Evidence) throws {

@@ -19,6 +19,11 @@ struct OrthogonalDictionaryClaim {
     try drift(&evidence)
     try settings.progress.report(2, of: 3)
     try digits(&evidence)
+    try endlessStreams(&evidence)
+    evidence.show([
+      try scaling("extent, batches of 64, 50 steps", "2 to 3", [32, 64, 128, 256]) { ($0, 64) },
+      try scaling("batch, extent 64, 50 steps", "1 beyond the n³ of a step", [256, 512, 1_024, 2_048]) { (64, $0) },
+    ])
     try settings.progress.report(3, of: 3)
     return evidence
   }
@@ -168,6 +173,53 @@ struct OrthogonalDictionaryClaim {
       "error 200 samples after the turn, with floors", claimed: 0.030, measured: after[0], .atMost(0.06))
     evidence.check(
       "error 200 samples after the turn, decaying schedules", claimed: 0.178, measured: after[1], .atLeast(0.12))
+  }
+
+  private func scaling(
+    _ name: String, _ promised: String, _ sizes: [Int], _ shape: (Int) -> (extent: Int, batch: Int)
+  ) throws -> ScalingRun {
+    try ScalingRun(name, promised: promised, sizes) { size in
+      let (extent, batch) = shape(size)
+      var random = settings.random.child(UInt64(size))
+      let truth: Tensor<Double> = try random.orthogonal([extent, extent])
+      let stream = samples(batch, density: 0.3, dictionary: truth, random: &random)
+      let learner = try OnlineOrthogonalDictionary<Double>(dimension: extent, seed: 1)
+      return {
+        var learner = learner
+        for _ in 0..<50 { try learner.partialFit(stream) }
+      }
+    }
+  }
+
+  /// Streams of ever greater length, made on the fly: the memory is that of the shortest.
+  private func endlessStreams(_ evidence: inout Evidence) throws {
+    let extent = 64
+    var random = settings.random.child(40)
+    let truth: Tensor<Double> = try random.orthogonal([extent, extent])
+    var table = Table(
+      "Streams of vectors of length \(extent), made on the fly, batches of 256",
+      columns: ["MB", "samples", "seconds", "error", "MB in use"],
+      caption: "Seconds include making the samples. The memory is that of the whole process, at most.")
+    var costs: [StreamCost] = []
+    var error = 1.0
+    for length in StreamCost.lengths(isFull: settings.isFull) {
+      var learner = try OnlineOrthogonalDictionary<Double>(dimension: extent, seed: settings.seed)
+      let cost = try StreamCost.measure(
+        megabytes: length, columns: extent, piece: 256, settings.progress,
+        make: { samples($0, density: 0.1, dictionary: truth, random: &random) }, observe: { try learner.partialFit($0) }
+      )
+      error = try dictionaryRecoveryError(learner.dictionary(), truth)
+      table.add([length, cost.rows, cost.seconds, error, cost.memory])
+      costs.append(cost)
+    }
+    evidence.tables.append(table)
+    let (first, longest) = (costs[0], costs[costs.count - 1])
+    evidence.check(
+      "MB of memory that \(Int(longest.megabytes)) MB of samples take beyond those of \(Int(first.megabytes)) MB",
+      claimed: "none", measured: longest.memory - first.memory, .atMost(32))
+    evidence.check(
+      "error of the dictionary after \(Int(longest.megabytes)) MB of samples", claimed: "small", measured: error,
+      .atMost(2.5e-3))
   }
 
   /// Digits in one pass: images from their eight largest coefficients.

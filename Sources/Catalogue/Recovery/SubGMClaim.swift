@@ -19,8 +19,24 @@ struct SubGMClaim {
     try entries(&evidence)
     try settings.progress.report(3, of: 4)
     try noise(&evidence)
+    evidence.show([
+      try scaling("measurements, 24 x 24 matrices", "1", [600, 1_200, 2_400, 4_800]) { ($0, 24) },
+      try scaling("extent of the matrix, 1,000 measurements", "2", [16, 24, 36, 54]) { (1_000, $0) },
+    ])
     try settings.progress.report(4, of: 4)
     return evidence
+  }
+
+  /// Twenty iterations.
+  private func scaling(
+    _ name: String, _ promised: String, _ sizes: [Int], _ shape: (Int) -> (count: Int, extent: Int)
+  ) throws -> ScalingRun {
+    try ScalingRun(name, promised: promised, sizes) { size in
+      let (count, extent) = shape(size)
+      let problem = try problem(size: extent, count: count, outliers: 0.3, seed: size)
+      let method = method(rank: 4, iterations: 20)
+      return { _ = try method.recover(from: problem.measurement, observed: problem.observed) }
+    }
   }
 
   private struct Problem: Sendable {

@@ -76,8 +76,27 @@ struct DPPLeastSquaresClaim {
     if settings.isFull { try full(&evidence, &random) }
     evidence.notes.append(
       "Means of independent points are dominated by rare failures and therefore shown, but not asserted.")
+    evidence.show([
+      try scaling("candidates, m = 32", "1", [20_000, 40_000, 80_000, 160_000]) { ($0, 32) },
+      try scaling("dimension, 20,000 candidates", "2", [16, 32, 64, 128]) { (20_000, $0) },
+    ])
     try settings.progress.report(3, of: 3)
     return evidence
+  }
+
+  /// Orthonormal functions on candidates, and a determinantal sample of these.
+  private func scaling(
+    _ name: String, _ promised: String, _ sizes: [Int], _ shape: (Int) -> (candidates: Int, dimension: Int)
+  ) throws -> ScalingRun {
+    try ScalingRun(name, promised: promised, sizes) { size in
+      let (candidates, dimension) = shape(size)
+      var random = settings.random.child(UInt64(size))
+      let features: Tensor<Double> = random.normal([candidates, dimension])
+      return {
+        var random = RandomStream(seed: 1)
+        _ = try projectionDPP(CandidateBasis.orthonormalizing(features), &random)
+      }
+    }
   }
 
   private func line(_ evidence: inout Evidence, _ random: inout RandomStream) throws {

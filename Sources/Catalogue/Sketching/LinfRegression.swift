@@ -81,7 +81,25 @@ struct LinfRegression: CataloguedMethod {
         notes.append("LSQR stopped at its limit of iterations, before full accuracy.")
       }
     }
-    return RunOutcome(summary: facts, notes: notes, outputs: outputs)
+    return RunOutcome(summary: facts, plots: plots(fit), notes: notes, outputs: outputs)
+  }
+
+  /// The coefficients of the first right side, and where the exact ones lie.
+  private func plots(_ fit: SketchedSolution<Double>) -> [Plot] {
+    guard let bound = fit.entrywiseBound else { return [] }
+    let columns = [fit.solution, bound].map { $0.rank == 1 ? $0 : $0[.all, 0].dense }
+    let (x, width) = (columns[0].scalars, columns[1].scalars)
+    return [
+      Plot(
+        "Coefficients of the sketch",
+        caption: "The exact ones lie between the lines, all of them with the probability "
+          + "asked for.", x: "column", y: "coefficient",
+        [
+          Series("from the sketch", x, first: 0, .points),
+          Series("at most", zip(x, width).map { $0 + $1 }, first: 0, .steps),
+          Series("at least", zip(x, width).map { $0 - $1 }, first: 0, .steps),
+        ])
+    ]
   }
 
   func reproduce(_ settings: ClaimSettings) throws -> Evidence {

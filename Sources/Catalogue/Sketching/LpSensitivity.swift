@@ -117,7 +117,25 @@ struct LpSensitivity: CataloguedMethod {
       facts.append(Fact("No x is better over the sample than", fit.lowerBound))
       outputs.append(OutputArray(solution, fit.solution))
     }
-    return RunOutcome(summary: facts, notes: notes, outputs: outputs)
+    return RunOutcome(summary: facts, plots: plots(kept, outputs), notes: notes, outputs: outputs)
+  }
+
+  /// Sensitivities and probabilities, each in falling order.
+  private func plots(_ kept: LpRowSample, _ outputs: [OutputArray]) -> [Plot] {
+    func falling(_ label: String, _ values: Tensor<Double>) -> Series {
+      let sorted = values.sorted(axis: 0, descending: true).scalars.prefix { $0 > 0 }
+      return Series(label, Array(sorted))
+    }
+    var series = [falling("probability of a row", kept.probabilities)]
+    for name in ["sensitivities", "lower-bounds", "upper-bounds"] {
+      guard case .double(let values)? = outputs.first(where: { $0.name == name })?.array else { continue }
+      series.append(falling(name == "sensitivities" ? "sensitivity" : name.replacing("-", with: " "), values))
+    }
+    return [
+      Plot(
+        "Rows, the most important first", x: .logarithmic("rows"), y: .logarithmic("share"),
+        series.filter { !$0.y.isEmpty })
+    ]
   }
 
   func reproduce(_ settings: ClaimSettings) throws -> Evidence { try LpSensitivityClaim(settings: settings).evidence() }

@@ -17,7 +17,26 @@ struct LpSensitivityClaim {
     try structured(&evidence)
     try settings.progress.report(2, of: 3)
     try regression(&evidence)
-    if settings.isFull { try recursion(&evidence) }
+    try recursion(&evidence)
+    try endlessStreams(&evidence)
+    evidence.show([
+      try ScalingRun("rows, d = 8: all sensitivities by a coreset", promised: "1", [1_000, 2_000, 4_000, 8_000]) {
+        count in
+        var random = settings.random.child(UInt64(count))
+        let a: Tensor<Double> = random.normal([count, 8])
+        let method = LpSensitivities(p: 1, method: .coreset(accuracy: 0.8), iterationLimit: 15)
+        return { _ = try method.estimate(a) }
+      },
+      try ScalingRun("rows, d = 32: one pass of a stream", promised: "1", [25_000, 50_000, 100_000, 200_000]) { count in
+        var random = settings.random.child(UInt64(count))
+        let a: Tensor<Double> = random.normal([count, 32])
+        return {
+          var stream = try LpRowStream(p: 1, dimension: 32, rows: 800)
+          try stream.observe(a)
+          _ = try stream.finish()
+        }
+      },
+    ])
     try settings.progress.report(3, of: 3)
     return evidence
   }
@@ -195,15 +214,97 @@ struct LpSensitivityClaim {
         + "coefficients that only they determine.")
   }
 
+  /// Root leverage scores again and again: what remains depends on the dimension and not on the rows.
   private func recursion(_ evidence: inout Evidence) throws {
-    var random = settings.random.child(300)
-    let a: Tensor<Double> = random.normal([1_000_000, 20]) * random.exponential([1_000_000, 1])
-    let sample = try LpRowSampling(p: 1, rows: 400, scheme: .rootLeverage).sample(a)
-    evidence.tables.append(
-      Table(
-        "Root leverage scores on 1,000,000 x 20", columns: ["pass", "rows"],
-        rows: sample.passSizes.enumerated().map { [$0 + 1, $1] }))
+    let lengths = settings.size(quick: [20_000, 80_000, 320_000], full: [20_000, 80_000, 320_000, 1_280_000])
+    let dimensions = [10, 20, 40]
+    var table = Table(
+      "Root leverage scores on the sample of the pass before, 8 d rows a pass at least",
+      columns: ["n", "d", "rows after each pass", "distortion", "of as many uniform rows"])
+    func kept(_ n: Int, _ d: Int, measured: Bool) throws -> (rows: Double, distortion: Double) {
+      var random = settings.random.child(300 + UInt64(n + d))
+      let a: Tensor<Double> = random.normal([n, d]) * random.exponential([n, 1])
+      let sample = try LpRowSampling(p: 1, rows: 8 * d, scheme: .rootLeverage, seed: settings.seed).sample(a)
+      var row: [Datum] = [n.datum, d.datum, sample.passSizes.map(String.init).joined(separator: ", ").datum]
+      var distortion = Double.nan
+      if measured {
+        let measure = LpDistortion(p: 1, starts: 2, seed: 1)
+        distortion = try measure.measure(a, sample).value
+        let uniform = try LpRowSampling(p: 1, rows: sample.indices.count, scheme: .uniform, seed: settings.seed).sample(
+          a)
+        row += [distortion.datum, try measure.measure(a, uniform).value.datum]
+      } else {
+        row += [.missing, .missing]
+      }
+      table.add(row)
+      return (Double(sample.indices.count), distortion)
+    }
+    let byLength = try lengths.map { try kept($0, 20, measured: false).rows }
+    let byDimension = try dimensions.map { try kept(80_000, $0, measured: true) }
+    evidence.tables.append(table)
     evidence.check(
-      "rows after the last pass", claimed: "of the order of d", measured: Double(sample.indices.count), .atMost(4_000))
+      "exponent, in n, of the rows that recursion leaves, n to \(lengths[lengths.count - 1])", claimed: 0,
+      measured: logarithmicSlope(lengths.map(Double.init), byLength), .within(-0.1...0.1))
+    evidence.check(
+      "exponent, in d, of the rows that recursion leaves, d = 10 to 40", claimed: 1,
+      measured: logarithmicSlope(dimensions.map(Double.init), byDimension.map(\.rows)), .within(0.8...1.2))
+    evidence.check(
+      "largest distortion of what recursion leaves", claimed: "(d / m)^¼ = 0.35",
+      measured: byDimension.map(\.distortion).max() ?? .nan,
+      .atMost(0.3))
+  }
+
+  /// Streams of ever greater length, made on the fly: the memory is that of the shortest. One row in 32,768 alone spans
+  /// two of the dimensions.
+  private func endlessStreams(_ evidence: inout Evidence) throws {
+    let (columns, rare) = (32, 32_768)
+    var random = settings.random.child(400)
+    let probes = Tensor.concatenated(
+      [Tensor<Double>.identity(columns), random.normal([64, columns])], axis: 0)
+    var table = Table(
+      "Streams of \(columns) columns, made on the fly, p = 1",
+      columns: [
+        "MB", "rows", "seconds", "rows kept", "of the rare ones", "largest error of ‖A x‖ over 96 x", "MB in use",
+      ],
+      caption: "Seconds include making the rows and the norms that are compared with. The memory is that of the whole "
+        + "process, at most.")
+    var costs: [StreamCost] = []
+    var worst = Double.infinity
+    for length in StreamCost.lengths(isFull: settings.isFull) {
+      var stream = try LpRowStream(p: 1, dimension: columns, rows: 800, seed: settings.seed)
+      var norms = Tensor<Double>.zeros([probes.rows])
+      var made = 0
+      let cost = try StreamCost.measure(
+        megabytes: length, columns: columns, settings.progress,
+        make: { count in
+          var rows: Tensor<Double> = random.normal([count, columns])
+          rows[.all, columns - 2..<columns] = .zeros([count, 2])
+          let first = made + (rare - made % rare) % rare
+          for i in stride(from: first, to: made + count, by: rare) {
+            rows[i - made, .all] = .zeros([columns])
+            rows[i - made, columns - 2..<columns] = random.normal([2])
+          }
+          made += count
+          return rows
+        },
+        observe: { rows in
+          try stream.observe(rows)
+          norms += rows.matmul(probes, transposingB: true).absolute().sum(axis: 0)
+        })
+      let sample = try stream.finish()
+      let sampled = sample.weightedRows.matmul(probes, transposingB: true).absolute().sum(axis: 0)
+      worst = (sampled / norms - 1).absolute().maximum().scalar
+      let special = sample.indices.count { $0 % rare == 0 }
+      table.add([length, cost.rows, cost.seconds, sample.indices.count, special, worst, cost.memory])
+      costs.append(cost)
+    }
+    evidence.tables.append(table)
+    let (first, longest) = (costs[0], costs[costs.count - 1])
+    evidence.check(
+      "MB of memory that \(Int(longest.megabytes)) MB of rows take beyond those of \(Int(first.megabytes)) MB",
+      claimed: "none", measured: longest.memory - first.memory, .atMost(32))
+    evidence.check(
+      "largest relative error of ‖A x‖₁ from 800 of \(longest.rows) rows, rare directions included", claimed: "small",
+      measured: worst, .atMost(0.5))
   }
 }

@@ -127,10 +127,8 @@ extension Tensor: ErasedTensor where Scalar: StorableScalar {
     return Tensor<Double>(uninitializedShape: shape) { result in
       withUnsafeBuffer { source in
         guard let source = source.baseAddress, let result = result.baseAddress else { return }
-        let shared = Shared(source: source, result: result)
         parallelRanges(count, grain: 1 << 16) { range in
-          Scalar.convert(
-            shared.source + range.lowerBound, to: shared.result + range.lowerBound, count: range.count)
+          Scalar.convert(source + range.lowerBound, to: result + range.lowerBound, count: range.count)
         }
       }
     }
@@ -141,12 +139,6 @@ extension Tensor: ErasedTensor where Scalar: StorableScalar {
   }
 
   fileprivate func equals(_ other: any ErasedTensor) -> Bool { (other as? Tensor) == self }
-}
-
-/// Two addresses that several threads use, each its own part.
-struct Shared<From, To>: @unchecked Sendable {
-  let source: UnsafePointer<From>
-  let result: UnsafeMutablePointer<To>
 }
 
 extension StorableScalar where Self: BinaryInteger {

@@ -106,10 +106,7 @@ struct StoredNumbers {
   ) -> Tensor<Scalar> {
     Tensor(uninitializedShape: shape) { result in
       guard let source = bytes.baseAddress, let result = result.baseAddress else { return }
-      let shared = Shared(source: source.assumingMemoryBound(to: UInt8.self), result: result)
-      parallelRanges(count, grain: 1 << 16) { range in
-        body(UnsafeRawPointer(shared.source), shared.result + range.lowerBound, range)
-      }
+      parallelRanges(count, grain: 1 << 16) { range in body(source, result + range.lowerBound, range) }
     }
   }
 

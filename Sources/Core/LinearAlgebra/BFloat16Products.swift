@@ -53,13 +53,13 @@ final class BFloat16Matrix: @unchecked Sendable {
     // Of so small a divisor that its inverse overflows, the quotient itself.
     let isInverted = factor.isFinite
     matrix.dense.withUnsafeBuffer { buffer in
-      let from = SharedPointer(UnsafeMutablePointer(mutating: buffer.baseAddress!))
+      let from = buffer.baseAddress!
       parallelRanges(buffer.count, grain: 1 << 15) { range in
         let length = 1_024
         withUnsafeTemporaryAllocation(of: Float.self, capacity: length) { quotients in
           for start in stride(from: range.lowerBound, to: range.upperBound, by: length) {
             let count = min(length, range.upperBound - start)
-            let source = from.pointer + start
+            let source = from + start
             if isInverted {
               for i in 0..<count { quotients[i] = source[i] * factor }
             } else {
@@ -77,19 +77,14 @@ final class BFloat16Matrix: @unchecked Sendable {
   /// The same numbers in f32.
   func widened(transposing: Bool) -> Tensor<Float> {
     let result = Tensor<Float>(uninitializedShape: [rows, columns]) { buffer in
-      let to = SharedPointer(buffer.baseAddress!)
+      let to = buffer.baseAddress!
       parallelRanges(buffer.count, grain: 1 << 15) { range in
         let start = range.lowerBound
-        apus_f32_from_bf16(numbers + start, to.pointer + start, range.count)
+        apus_f32_from_bf16(numbers + start, to + start, range.count)
       }
     }
     return transposing ? result.transposed : result
   }
-}
-
-private struct SharedPointer: @unchecked Sendable {
-  let pointer: UnsafeMutablePointer<Float>
-  init(_ pointer: UnsafeMutablePointer<Float>) { self.pointer = pointer }
 }
 
 /// Products by pieces that depend on the shapes alone; each element is one sum, whichever thread takes the piece.
@@ -134,12 +129,12 @@ struct BFloat16Products {
   /// a b in f32.
   func product(_ a: BFloat16Matrix, _ b: BFloat16Matrix) -> Tensor<Float> {
     Tensor(uninitializedShape: [a.rows, columns]) { buffer in
-      let to = SharedPointer(buffer.baseAddress!)
+      let to = buffer.baseAddress!
       parallelBlocks(a.rows) { rows in
         var form = form(rows: rows.count)
         form.resultIsSingle = true
         prepared(form)(
-          a.numbers + rows.lowerBound * inner, b.numbers, into: to.pointer + rows.lowerBound * columns)
+          a.numbers + rows.lowerBound * inner, b.numbers, into: to + rows.lowerBound * columns)
       }
     }
   }

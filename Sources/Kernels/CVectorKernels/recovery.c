@@ -12,21 +12,8 @@ APUS_INLINE uint64_t sketch_word(uint64_t seed, uint64_t row, uint64_t entry) {
   return z ^ (z >> 31);
 }
 
-#define T float
-#define S(name) name##_f32
-#define LANES 16
-#include "recovery.h"
-#undef T
-#undef S
-#undef LANES
-
-#define T double
-#define S(name) name##_f64
-#define LANES 8
-#include "recovery.h"
-#undef T
-#undef S
-#undef LANES
+#define KERNELS "recovery.h"
+#include "lanes.h"
 
 #define TABLE(S)                                                                                                      \
   const apus_recovery_kernels *apus_recovery_##S(void) {                                                              \

@@ -2,21 +2,8 @@
 #include "CSketchingKernels.h"
 #include "dispatch.h"
 
-#define T float
-#define S(name) name##_f32
-#define LANES 16
-#include "sketching.h"
-#undef T
-#undef S
-#undef LANES
-
-#define T double
-#define S(name) name##_f64
-#define LANES 8
-#include "sketching.h"
-#undef T
-#undef S
-#undef LANES
+#define KERNELS "sketching.h"
+#include "lanes.h"
 
 #define TABLE(S)                                                                              \
   const apus_sketching_kernels *apus_sketching_##S(void) {                                    \

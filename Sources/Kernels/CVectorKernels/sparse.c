@@ -55,23 +55,8 @@ static void sort_indices(int32_t *a, size_t count) {
   }
 }
 
-#define T float
-#define S(name) name##_f32
-#define LANES 16
-#include "sparse.h"
-#include "walsh_hadamard.h"
-#undef T
-#undef S
-#undef LANES
-
-#define T double
-#define S(name) name##_f64
-#define LANES 8
-#include "sparse.h"
-#include "walsh_hadamard.h"
-#undef T
-#undef S
-#undef LANES
+#define KERNELS "sparse.h"
+#include "lanes.h"
 
 #define TABLE(S)                                                                                                      \
   const apus_sparse_kernels *apus_sparse_##S(void) {                                                                  \

@@ -354,3 +354,5 @@ static ptrdiff_t S(incomplete_lu)(size_t rows, const int32_t *starts, const int3
   }
   return -1;
 }
+
+#include "walsh_hadamard.h"

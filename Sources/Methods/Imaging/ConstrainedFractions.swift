@@ -112,26 +112,18 @@ private struct ActiveSetWork {
     members.removeAll(keepingCapacity: true)
     for k in 0..<size where isFree[k] { members.append(k) }
     let count = members.count
-    for i in 0..<count {
-      let row = members[i]
-      for j in 0...i {
-        var sum = gram[row * size + members[j]]
-        for k in 0..<j { sum -= factor[i * size + k] * factor[j * size + k] }
-        if i == j {
-          guard sum > 1e-13 * gram[row * size + row] else { return false }
-          factor[i * size + i] = sum.squareRoot()
-        } else {
-          factor[i * size + j] = sum / factor[j * size + j]
-        }
+    for (i, row) in members.enumerated() {
+      for j in 0...i { factor[i * size + j] = gram[row * size + members[j]] }
+      trial[i] = h[row]
+    }
+    return factor.withUnsafeMutableBufferPointer { factor in
+      trial.withUnsafeMutableBufferPointer { trial in
+        guard let l = factor.baseAddress, let x = trial.baseAddress,
+          SmallCholesky.factor(l, size: count, stride: size, tolerance: 1e-13)
+        else { return false }
+        SmallCholesky.solve(l, size: count, stride: size, x)
+        return true
       }
-      var value = h[row]
-      for k in 0..<i { value -= factor[i * size + k] * trial[k] }
-      trial[i] = value / factor[i * size + i]
     }
-    for i in (0..<count).reversed() {
-      for k in i + 1..<max(count, i + 1) { trial[i] -= factor[k * size + i] * trial[k] }
-      trial[i] /= factor[i * size + i]
-    }
-    return true
   }
 }

@@ -110,7 +110,7 @@ public struct SpectralUnmixing: Sendable, Hashable {
       objectives.append(objective)
       // The first objective has nothing to be compared with.
       if objectives.count > 1, !convergence.continues(residual: change) { break }
-      state.step()
+      try state.step()
     }
     return prepared.result(state, objectives: objectives, convergence: convergence)
   }

@@ -24,7 +24,8 @@ struct UnmixingState<Scalar: LinearScalar> {
   private var sumWeight: Scalar = 0
   private var floor: Scalar = 0
 
-  private let smallest: Scalar = 1e-9
+  /// Keeps denominators from being zero, and is too small to change any other: exact data stay where they are.
+  private let smallest: Scalar = .leastNormalMagnitude / .ulpOfOne
   /// ξ, below which the derivative of the sparsity term is that at ξ.
   private let corner: Scalar = 1e-3
   private static var highestGuidance: Scalar { 0.9 }
@@ -133,7 +134,7 @@ struct UnmixingState<Scalar: LinearScalar> {
   }
 
   /// M, then A: multiplicative updates that do not increase the objective with the present weights.
-  mutating func step() {
+  mutating func step() throws {
     spectra = spectra * products / (spectra.matmul(gram) + smallest)
     let weighted = spectra * (weights * 2).expanded(axis: 1)
     let curvature = spectra.matmul(weighted, transposingA: true)
@@ -143,26 +144,21 @@ struct UnmixingState<Scalar: LinearScalar> {
     let pull = 2 * sumWeight
     let penalty = penalty
     let (pixels, abundances, corner, smallest) = (pixels, abundances, corner, smallest)
-    var parts = [(Tensor<Scalar>, Tensor<Scalar>, Tensor<Scalar>)?](repeating: nil, count: blocks)
-    parts.withUnsafeMutableBufferPointer { parts in
-      let parts = parts.baseAddress!
-      parallelTasks(blocks) { b in
-        let range = b * block..<min((b + 1) * block, count)
-        let data = pixels[range]
-        let old = abundances[range]
-        let numerator = data.matmul(weighted) + pull
-        var denominator = old.matmul(curvature) + old.sum(axis: 1, keepingAxis: true) * pull + smallest
-        if let penalty {
-          let slope = ((penalty.exponents[range] - 1) * old.maximum(corner).log()).exp() * penalty.exponents[range]
-          denominator += slope * penalty.strength
-        }
-        let new = old * numerator / denominator
-        parts[b] = (
-          new, data.matmul(new, transposingA: true), new.multipliedByOwnTranspose(transposing: true)
-        )
+    let found = try parallelMap(blocks) { b in
+      let range = b * block..<min((b + 1) * block, count)
+      let data = pixels[range]
+      let old = abundances[range]
+      let numerator = data.matmul(weighted) + pull
+      var denominator = old.matmul(curvature) + old.sum(axis: 1, keepingAxis: true) * pull + smallest
+      if let penalty {
+        let slope = ((penalty.exponents[range] - 1) * old.maximum(corner).log()).exp() * penalty.exponents[range]
+        denominator += slope * penalty.strength
       }
+      let new = old * numerator / denominator
+      return (
+        new, data.matmul(new, transposingA: true), new.multipliedByOwnTranspose(transposing: true)
+      )
     }
-    let found = parts.compactMap { $0 }
     self.abundances = .concatenated(found.map(\.0))
     products = found.dropFirst().reduce(found[0].1) { $0 + $1.1 }
     gram = found.dropFirst().reduce(found[0].2) { $0 + $1.2 }

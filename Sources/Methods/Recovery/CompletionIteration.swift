@@ -8,6 +8,7 @@ struct CompletionIteration<Scalar: LinearScalar> {
   private let byRows: RowRegression<Scalar>, byColumns: RowRegression<Scalar>
   /// With split samples, the parts of each half of a sweep; else empty.
   private let parts: [SparseObservations<Scalar>]
+  private let blocks: BlockMedian<Scalar>?
   private var random: RandomStream
   private var left: Tensor<Scalar>, right: Tensor<Scalar>
   private let total: Double
@@ -21,9 +22,9 @@ struct CompletionIteration<Scalar: LinearScalar> {
 
   init(
     _ method: MatrixCompletion, _ observed: SparseObservations<Scalar>, start: CompletionStart<Scalar>,
-    parts: [SparseObservations<Scalar>], random: RandomStream
+    parts: [SparseObservations<Scalar>], blocks: BlockMedian<Scalar>?, random: RandomStream
   ) throws {
-    (self.method, self.parts, self.random) = (method, parts, random)
+    (self.method, self.parts, self.blocks, self.random) = (method, parts, blocks, random)
     byRows = RowRegression(observed.byRows)
     byColumns = RowRegression(observed.byColumns)
     total = Double(observed.byRows.frobeniusNorm())
@@ -70,7 +71,9 @@ struct CompletionIteration<Scalar: LinearScalar> {
     settings.seed = random.next()
     var x = isLeft ? left : right
     let factor = isLeft ? right : left
-    let work = regression.solve(&x, factor: factor, settings: settings, solver: method.solver)
+    let work =
+      blocks?.solve(&x, factor: factor, isLeft: isLeft, whole: regression, settings: settings, solver: method.solver)
+      ?? regression.solve(&x, factor: factor, settings: settings, solver: method.solver)
     var solution = x[.all, 0..<method.rank].dense
     if method.perturbation > 0 {
       let lengths = solution.norm(axes: [1], keepingAxes: true)

@@ -38,6 +38,12 @@ public struct MatrixCompletion: Sendable, Hashable {
   public var ridge = 0.0
   /// Residuals above this count linearly instead of squared (Huber's loss), against gross errors; nil for squares only.
   public var huberThreshold: Double?
+  /// Solves every row on so many random blocks of its entries, and takes the solution that is nearest to most of the
+  /// others, against a few entries that are entirely wrong; an odd number of at least 3, or nil. Rows with fewer than
+  /// twice as many entries in a block as the rank has are solved as a whole. The start is chosen from blocks likewise.
+  ///
+  /// Source: Hsu and Sabato, "Loss minimization and parameter estimation with heavy tails", JMLR 17 (2016).
+  public var medianBlocks: Int?
   /// Uses a fresh random part of the entries for each half of a sweep, as the analysis of the method does. For studies:
   /// it wastes data.
   public var splitsSamples = false
@@ -71,8 +77,11 @@ public struct MatrixCompletion: Sendable, Hashable {
     var parts: [SparseObservations<Scalar>] = []
     if splitsSamples { parts = try observed.parts(2 * sweepLimit + 1, random: &random) }
     let first = parts.first ?? observed
-    let start = try spectralStart(first, random: &random)
-    var iteration = try CompletionIteration(self, observed, start: start, parts: parts, random: random)
+    var blocks: [SparseObservations<Scalar>] = []
+    if let medianBlocks { blocks = try first.parts(medianBlocks, random: &random) }
+    let start = try spectralStart(blocks.isEmpty ? [first] : blocks, random: &random)
+    var iteration = try CompletionIteration(
+      self, observed, start: start, parts: parts, blocks: BlockMedian(blocks, rank: rank), random: random)
     if let validation { iteration.monitor = RowRegression(validation.byRows) }
     iteration.note(halfSweep: false)
 
@@ -145,6 +154,11 @@ public struct MatrixCompletion: Sendable, Hashable {
     if let huberThreshold, !(huberThreshold > 0) {
       throw InvalidArgument("huberThreshold", found: "\(huberThreshold)", wanted: "above 0")
     }
+    if let medianBlocks, medianBlocks < 3 || medianBlocks % 2 == 0 || splitsSamples {
+      throw InvalidArgument(
+        "medianBlocks", found: "\(medianBlocks)\(splitsSamples ? " with split samples" : "")",
+        wanted: "an odd number of at least 3, without split samples")
+    }
     if case .conjugateGradients(let steps) = solver, steps < 1 {
       throw InvalidArgument("steps", found: "\(steps)", wanted: "at least 1")
     }
@@ -181,14 +195,15 @@ public struct MatrixCompletion: Sendable, Hashable {
   }
 
   private func spectralStart<Scalar: LinearScalar>(
-    _ observed: SparseObservations<Scalar>, random: inout RandomStream
+    _ blocks: [SparseObservations<Scalar>], random: inout RandomStream
   ) throws -> CompletionStart<Scalar> {
-    let svd = try leadingTriplets(observed, count: rank, random: &random)
+    let starts = try blocks.map { try leadingTriplets($0, count: rank, random: &random) }
+    let svd = starts[BlockMedian<Scalar>.central(starts.map(\.left))]
     var left = svd.left
     var clipped: [Int] = []
     if clipsStart {
       // μ is taken as 4: no row of an incoherent matrix is longer than this.
-      let bound = 4 * Scalar.sqrt(Scalar(rank) / Scalar(observed.rows))
+      let bound = 4 * Scalar.sqrt(Scalar(rank) / Scalar(left.rows))
       let isLong = left.norm(axis: 1) .> bound
       clipped = isLong.trueIndices.scalars
       if !clipped.isEmpty {

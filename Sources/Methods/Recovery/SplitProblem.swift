@@ -29,11 +29,25 @@ struct SplitProblem<Scalar: LinearScalar> {
 /// Coefficients of the original columns for a fit on U and Z.
 struct Explanation<Scalar: LinearScalar> {
   private let scales: Tensor<Scalar>
-  /// X⁺ U, of shape [d, s], and Uᵀ X.
-  private let back: Tensor<Scalar>, along: Tensor<Scalar>
+  /// B with X B = U, of shape [d, s]: X⁺ U, or of few rows that are not zero. And Uᵀ X.
+  private var back: Tensor<Scalar>
+  private let along: Tensor<Scalar>
 
-  init(_ design: Tensor<Scalar>, _ parts: PreconditionedDesign<Scalar>) throws {
-    self.init(design, parts, parts.dimension > 0 ? try SingularValueDecomposition(of: design) : nil)
+  init(
+    _ design: Tensor<Scalar>, _ parts: PreconditionedDesign<Scalar>, _ combination: RandomSupportRegression.Combination
+  ) throws {
+    guard combination == .columns, parts.dimension > 0 else {
+      self.init(design, parts, parts.dimension > 0 ? try SingularValueDecomposition(of: design) : nil)
+      return
+    }
+    self.init(design, parts, nil)
+    // X P = Q R: the first columns span the design, and U lies in that span.
+    let factors = try PivotedQRDecomposition(of: design)
+    let rank = max(1, factors.rank(tolerance: .ulpOfOne * Scalar(max(design.rows, design.columns))))
+    let coordinates = factors.orthogonal[.all, 0..<rank].dense.matmul(parts.basis, transposingA: true)
+    let solved = try factors.upper[0..<rank, 0..<rank].dense.solveTriangular(coordinates, .upper)
+    back = Tensor<Scalar>.zeros([design.columns, parts.dimension]).scatterAdded(
+      solved, at: Tensor<Int>(Array(factors.permutation.prefix(rank))))
   }
 
   init(

@@ -91,7 +91,7 @@ public struct PolynomialBasis: ApproximationBasis {
     let length = degrees.reduce(0) { $0 + $1 + 1 }
     return Tensor(uninitializedShape: [points.rows, dimension]) { result in
       points.withUnsafeBuffer { points in
-        let result = SendableBuffer(start: result.baseAddress!)
+        let result = result.baseAddress!
         parallelRanges(points.count / variables, grain: max(1, 4_096 / dimension)) { range in
           withUnsafeTemporaryAllocation(of: Double.self, capacity: length) { values in
             for i in range {
@@ -101,7 +101,7 @@ public struct PolynomialBasis: ApproximationBasis {
               for j in 0..<dimension {
                 var product = 1.0
                 for k in 0..<variables { product *= values[places[j * variables + k]] }
-                result.start[i * dimension + j] = product
+                result[i * dimension + j] = product
               }
             }
           }

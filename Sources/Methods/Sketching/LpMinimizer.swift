@@ -201,12 +201,19 @@ struct LpMinimizer: Sendable {
     }
     var trace = 0.0
     for k in 0..<size { trace += gram[k * size + k] }
+    // The factor replaces the lower triangle, and the diagonal; the upper triangle is there for the next attempt.
+    let diagonal = (0..<size).map { gram[$0 * size + $0] }
+    guard let start = gram.baseAddress else { return false }
     var ridge = 0.0
-    let right = z
     for _ in 0..<6 {
-      let factor = SmallCholesky(gram, size: size, ridge: ridge)
-      if let factor {
-        z = factor.solve(right)
+      for k in 0..<size {
+        for j in 0..<k { gram[k * size + j] = gram[j * size + k] }
+        gram[k * size + k] = diagonal[k] + ridge
+      }
+      if SmallCholesky.factor(start, size: size, stride: size) {
+        z.withUnsafeMutableBufferPointer { z in
+          SmallCholesky.solve(start, size: size, stride: size, z.baseAddress!)
+        }
         return true
       }
       ridge = max(ridge * 100, 1e-12 * trace / Double(size))
@@ -219,46 +226,5 @@ struct LpMinimizer: Sendable {
     Double.multiplyVector(
       transposing: true, rows: size, columns: rows, alpha: 1, columns, leadingA: rows, x, strideX: 1, beta: 0, result,
       strideY: 1)
-  }
-}
-
-/// L Lᵀ of a small matrix, without the checks and the memory of a tensor.
-struct SmallCholesky {
-  private let size: Int
-  private var lower: [Double]
-
-  init?(_ matrix: UnsafeMutableBufferPointer<Double>, size: Int, ridge: Double = 0) {
-    self.size = size
-    lower = [Double](repeating: 0, count: size * size)
-    let isDefinite = lower.withUnsafeMutableBufferPointer { lower in
-      for i in 0..<size {
-        for j in 0...i {
-          var sum = matrix[i * size + j]
-          if i == j { sum += ridge }
-          for k in 0..<j { sum -= lower[i * size + k] * lower[j * size + k] }
-          if i == j {
-            guard sum > 1e-15 * (matrix[i * size + i] + ridge) else { return false }
-            lower[i * size + i] = sum.squareRoot()
-          } else {
-            lower[i * size + j] = sum / lower[j * size + j]
-          }
-        }
-      }
-      return true
-    }
-    guard isDefinite else { return nil }
-  }
-
-  func solve(_ right: [Double]) -> [Double] {
-    var x = right
-    for i in 0..<size {
-      for k in 0..<i { x[i] -= lower[i * size + k] * x[k] }
-      x[i] /= lower[i * size + i]
-    }
-    for i in (0..<size).reversed() {
-      for k in i + 1..<size { x[i] -= lower[k * size + i] * x[k] }
-      x[i] /= lower[i * size + i]
-    }
-    return x
   }
 }

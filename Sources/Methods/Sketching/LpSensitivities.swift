@@ -133,13 +133,13 @@ public struct LpSensitivities: Sendable, Hashable {
       let last = min(first + batch, rows.rows)
       let groups = min(8, last - first)
       minima.withUnsafeMutableBufferPointer { minima in
-        let results = SendableBuffer(start: minima.baseAddress!)
+        let results = minima.baseAddress!
         parallelTasks(groups) { group in
           let work = LpMinimizer.Workspace(minimizer)
           for i in first + (last - first) * group / groups..<first + (last - first) * (group + 1) / groups {
             let row = Array(all[i * size..<(i + 1) * size])
             if row.contains(where: { $0 != 0 }) {
-              results.start[i] = minimizer.minimize(row, work, polishing: polishing)
+              results[i] = minimizer.minimize(row, work, polishing: polishing)
             }
           }
         }
@@ -181,9 +181,6 @@ public struct LpSensitivities: Sendable, Hashable {
       unconverged: minima.count { $0?.isConverged == false })
   }
 }
-
-/// Memory of which each task writes a part of its own.
-struct SendableBuffer<Element>: @unchecked Sendable { let start: UnsafeMutablePointer<Element> }
 
 /// Sensitivities, with bounds that hold for the matrix itself.
 public struct LpSensitivityEstimate: Sendable {

@@ -39,6 +39,8 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
   private let mostHeavy: Int
   private let isLengthKnown: Bool
   private let blocksWanted: Int
+  private let normSampling: Double?
+  private var random: RandomStream
 
   /// The rows that the stream is thought to have; doubled when it turns out longer.
   private var expectedRows: Int
@@ -64,12 +66,15 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
   ///   - expectedRows: the length of the stream; without it, 32 d is assumed and doubled as needed.
   ///   - gapHint: σ₁² / σ₂² if it is known: fewer blocks for a large one.
   ///   - heavyConstant: c; more memory and less variance for a smaller one.
+  ///   - normSampling: c' with which light rows are kept with probability min(1, c' d ‖a‖² / ‖A‖_F²) and scaled, for
+  ///     streams of which most rows are tiny; without, all are.
   ///   - mostHeavy: heavy rows beyond this many are compressed.
   ///   - start: z at first, of shape [d]; random without.
   /// - Throws: `InvalidArgument` for settings out of range.
   public init(
     dimension: Int, count: Int = 1, expectedRows: Int? = nil, gapHint: Double? = nil, heavyConstant: Double = 1,
-    mostHeavy: Int? = nil, merge: Merge = .ranked, start: Tensor<Scalar>? = nil, seed: UInt64 = 1
+    normSampling: Double? = nil, mostHeavy: Int? = nil, merge: Merge = .ranked, start: Tensor<Scalar>? = nil,
+    seed: UInt64 = 1
   ) throws {
     guard dimension >= 1 else { throw InvalidArgument("dimension", found: "\(dimension)", wanted: "at least 1") }
     guard (1...dimension).contains(count) else {
@@ -83,6 +88,9 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
       throw InvalidArgument("heavyConstant", found: "\(heavyConstant)", wanted: "above 0")
     }
     if let mostHeavy, mostHeavy < 4 { throw InvalidArgument("mostHeavy", found: "\(mostHeavy)", wanted: "at least 4") }
+    if let normSampling, !(normSampling > 0 && normSampling.isFinite) {
+      throw InvalidArgument("normSampling", found: "\(normSampling)", wanted: "above 0")
+    }
     let d = Double(dimension)
     let blocks = gapHint.map { Double.log(d / 0.01) / Double.log($0) + 1 } ?? 2 * Double.log(d)
     (self.dimension, self.count, self.merge, self.heavyConstant) = (dimension, count, merge, heavyConstant)
@@ -90,7 +98,9 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
     self.expectedRows = expectedRows ?? max(1_024, 32 * dimension)
     isLengthKnown = expectedRows != nil
     self.mostHeavy = mostHeavy ?? .max
+    self.normSampling = normSampling
     var random = RandomStream(seed: seed)
+    self.random = random.split()
     if let start {
       guard start.shape == [dimension], count == 1, start.isFinite, start.norm().scalar > 0 else {
         throw InvalidArgument("start", found: "shape \(start.shape)", wanted: "shape [\(dimension)], finite, not zero")
@@ -165,7 +175,11 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
       heavyEnergy += Double(squareScalars[i])
       heavy.append(rows[i], square: Double(squareScalars[i]))
     }
-    add(rows, coefficients)
+    if let normSampling {
+      addSampled(rows, coefficients, squareScalars, share: normSampling)
+    } else {
+      add(rows, coefficients)
+    }
     blockRows += n
     if heavy.count > mostHeavy { compressHeavy() }
     mostVectors = max(mostVectors, memoryVectors)
@@ -189,19 +203,38 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
     var both = Tensor<Scalar>.zeros([2, rows.rows])
     let (n, d) = (rows.rows, dimension)
     both.withUnsafeMutableBuffer { both in
-      let results = SendableBuffer(start: both.baseAddress!)
+      let results = both.baseAddress!
       rows.withUnsafeBuffer { rows in
         direction.withUnsafeBuffer { z in
           let (from, z) = (rows.baseAddress!, z.baseAddress!)
           parallelRanges(n, grain: max(16, (1 << 15) / d)) { range in
             kernels.row_products(
-              from + range.lowerBound * d, range.count, d, z, results.start + range.lowerBound,
-              results.start + n + range.lowerBound)
+              from + range.lowerBound * d, range.count, d, z, results + range.lowerBound, results + n + range.lowerBound
+            )
           }
         }
       }
     }
     return (both[0], both[1].reshaped([n, 1]))
+  }
+
+  /// The same with rows of small norm kept at random, and made longer.
+  private mutating func addSampled(
+    _ rows: Tensor<Scalar>, _ coefficients: Tensor<Scalar>, _ squares: [Scalar], share: Double
+  ) {
+    let whole = share * Double(dimension) / expectedEnergy
+    var kept: [Int] = []
+    var scales: [Scalar] = []
+    for (i, square) in squares.enumerated() {
+      let probability = min(1, Double(square) * whole)
+      if Double.random(in: 0..<1, using: &random) < probability {
+        kept.append(i)
+        scales.append(Scalar(1 / probability))
+      }
+    }
+    guard !kept.isEmpty else { return }
+    let places = Tensor(kept)
+    add(rows.gathered(places), coefficients.gathered(places) * Tensor(scales).expanded(axis: 1))
   }
 
   /// sum += Aᵀ coefficients.
@@ -213,12 +246,12 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
     let kernels = sketchingKernels(Scalar.self)
     let (n, d) = (rows.rows, dimension)
     sum.withUnsafeMutableBuffer { sum in
-      let result = SendableBuffer(start: sum.baseAddress!)
+      let result = sum.baseAddress!
       rows.withUnsafeBuffer { rows in
         coefficients.withUnsafeBuffer { coefficients in
           let (from, coefficients) = (rows.baseAddress!, coefficients.baseAddress!)
           parallelRanges(d, grain: max(64, (1 << 15) / n)) { range in
-            kernels.add_combination(from, n, d, coefficients, range.lowerBound, range.upperBound, result.start)
+            kernels.add_combination(from, n, d, coefficients, range.lowerBound, range.upperBound, result)
           }
         }
       }

@@ -101,31 +101,10 @@ struct VertexDescent {
 
   private func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
-  /// The inverse of the matrix with rows u_active and c, by Gauss and Jordan with row exchanges.
+  /// The inverse of the matrix with rows u_active and c.
   private func inverse(of active: [Int]) -> [Double]? {
-    let width = 2 * size
-    var a = [Double](repeating: 0, count: size * width)
-    for (i, vector) in (active.map(row) + [c]).enumerated() {
-      for k in 0..<size { a[i * width + k] = vector[k] }
-      a[i * width + size + i] = 1
-    }
-    let isRegular = a.withUnsafeMutableBufferPointer { a in
-      for k in 0..<size {
-        var pivot = k
-        for i in k..<size where a[i * width + k].magnitude > a[pivot * width + k].magnitude { pivot = i }
-        guard a[pivot * width + k].magnitude > 1e-300 else { return false }
-        if pivot != k { for j in 0..<width { a.swapAt(k * width + j, pivot * width + j) } }
-        let factor = 1 / a[k * width + k]
-        for j in 0..<width { a[k * width + j] *= factor }
-        for i in 0..<size where i != k && a[i * width + k] != 0 {
-          let factor = a[i * width + k]
-          for j in k..<width { a[i * width + j] -= factor * a[k * width + j] }
-        }
-      }
-      return true
-    }
-    guard isRegular else { return nil }
-    return (0..<size).flatMap { i in a[i * width + size..<(i + 1) * width] }
+    let vertex = Tensor(shape: [size, size], scalars: (active.map(row) + [c]).flatMap { $0 })
+    return try? vertex.inverse().scalars
   }
 
   /// v with g = Σ v_j u_j + v_c c, for g = Uᵀ signs.

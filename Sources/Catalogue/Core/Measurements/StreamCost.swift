@@ -1,0 +1,34 @@
+public import Tensors
+
+/// What a stream that is made on the fly costs a method that reads it once.
+public struct StreamCost: Sendable {
+  public let megabytes: Double
+  public let rows: Int
+  public let seconds: Double
+  /// The most memory in use while it went by, in megabytes, of this whole process.
+  public let memory: Double
+
+  /// Feeds rows of doubles, made by `make` some at a time, until so many megabytes have gone by. Nothing is kept.
+  ///
+  /// - Parameters:
+  ///   - make: so many rows, of shape [rows, columns].
+  ///   - observe: what the method does with them.
+  public static func measure(
+    megabytes: Double, columns: Int, piece: Int = 4_096, _ progress: WorkProgress,
+    make: (Int) throws -> Tensor<Double>, observe: (Tensor<Double>) throws -> Void
+  ) throws -> StreamCost {
+    let rows = Int(megabytes * 1e6) / (8 * columns)
+    let start = ContinuousClock.now
+    var memory = residentMegabytes()
+    for first in stride(from: 0, to: rows, by: piece) {
+      try progress.report(first, of: rows, "\(Int(megabytes)) MB")
+      try observe(make(min(piece, rows - first)))
+      memory = max(memory, residentMegabytes())
+    }
+    return StreamCost(
+      megabytes: megabytes, rows: rows, seconds: (ContinuousClock.now - start) / .seconds(1), memory: memory)
+  }
+
+  /// The lengths of the streams that claims about memory compare: the last is beyond four gigabytes.
+  public static func lengths(isFull: Bool) -> [Double] { isFull ? [40, 400, 4_100] : [40, 400] }
+}

@@ -1,4 +1,0 @@
-import CatalogueCore
-import LinearAlgebra
-import Recovery
-import Tensors
