@@ -8,8 +8,10 @@ import Tensors
 struct SolveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "solve", abstract: "Solve a sparse linear system, and say how well it is solved.",
-    usage:
-      "apus solve <matrix> <right-side> [--method amg|cg|sor] [--tolerance <t>] [--iterations <n>] [-o <path>] [--json]",
+    usage: """
+      apus solve <matrix> <right-side> [--method amg|cg|sor] [--tolerance <t>] [--iterations <n>]
+                [--relaxation <w>] [-o <path>] [--json]
+      """,
     discussion: """
       amg: conjugate gradients with multigrid hierarchies that are made until they converge fast (symmetric positive \
       definite matrices). cg: conjugate gradients scaled by the diagonal. sor: successive over-relaxation. The exit code is \
