@@ -113,6 +113,19 @@ public struct CheckpointQuantizationJob: Sendable {
     var matrix: QuantizedMatrix
     var factors: FactoredMatrix<Float>?
 
+    /// Scales that are powers of two by their exponents, as F8_E8M0 stores them; nothing when they are something else.
+    var scaleExponents: [UInt8]? {
+      guard matrix.bitsPerBlock == 8 else { return nil }
+      let hasZero = matrix.table.scalars.first == 0
+      let exponents = matrix.scales.scalars.compactMap { scale -> UInt8? in
+        // A block of zeros has the code of zero, whatever its scale.
+        if scale == 0 { return hasZero ? 127 : nil }
+        guard scale > 0, scale.significand == 1, -127...127 ~= scale.exponent else { return nil }
+        return UInt8(127 + scale.exponent)
+      }
+      return exponents.count == matrix.scales.count ? exponents : nil
+    }
+
     var dense: Tensor<Float> {
       factors.map { matrix.dequantized + $0.reconstructed() } ?? matrix.dequantized
     }
@@ -177,7 +190,7 @@ public struct CheckpointQuantizationJob: Sendable {
         rank: stored.factors?.left.columns)
       declarations += [
         .init("\(name).codes", .uint8, [matrix.codes.bytes.count]),
-        .init("\(name).scales", .float32, matrix.scales.shape),
+        .init("\(name).scales", stored.scaleExponents == nil ? .float32 : .float8E8M0, matrix.scales.shape),
       ]
       if let zeros = matrix.zeroPoints { declarations.append(.init("\(name).zeros", .float32, zeros.shape)) }
       if let factors = stored.factors {
@@ -203,7 +216,11 @@ public struct CheckpointQuantizationJob: Sendable {
         continue
       }
       try stored.matrix.codes.bytes.withUnsafeBytes { try writer.write(bytes: $0, named: "\(name).codes") }
-      try writer.write(stored.matrix.scales, named: "\(name).scales")
+      if let exponents = stored.scaleExponents {
+        try exponents.withUnsafeBytes { try writer.write(bytes: $0, named: "\(name).scales") }
+      } else {
+        try writer.write(stored.matrix.scales, named: "\(name).scales")
+      }
       if let zeros = stored.matrix.zeroPoints { try writer.write(zeros, named: "\(name).zeros") }
       if let factors = stored.factors {
         try writer.write(factors.left, named: "\(name).left")

@@ -130,6 +130,15 @@ import Testing
     let evaluator = ModelEvaluator(tokens: 256)
     let errors = try outputs.prefix(2).map { try evaluator.evaluate(TextModel($0), against: model, on: text) }
     #expect(try errors.allSatisfy { try #require($0.damage).isFinite })
+    // The bits that are counted are those of the file.
+    for (output, rows) in [(outputs[0], rounded.rows), (outputs[1], corrected.rows)] {
+      let checkpoint = try Checkpoint(output)
+      for row in rows {
+        let stored = checkpoint.entries.filter { $0.name.hasPrefix("\(row.name).") }.reduce(0) { $0 + $1.byteCount }
+        let counted = row.bitsPerWeight * Double(row.shape.reduce(1, *)) / 8
+        #expect(abs(Double(stored) / counted - 1) < 0.02, "\(row.name): \(stored) bytes for \(counted)")
+      }
+    }
     // A part that is not there, and statistics that are not there.
     #expect(throws: InvalidArgument.self) { try repaired.run(FactoredCheckpoint(path), to: folder.file("x")) }
     #expect(throws: InvalidArgument.self) { try plain.run(FactoredCheckpoint(path), to: path) }
