@@ -33,7 +33,7 @@ public struct CheckpointComparison: Sendable {
   public var worst: Row? { rows.filter { $0.relativeError != nil }.max { $0.relativeError! < $1.relativeError! } }
 }
 
-/// Compares checkpoints, one tensor of each in memory at a time. Factored tensors are multiplied out.
+/// Compares checkpoints, one tensor of each in memory at a time: the numbers that factors and codes stand for.
 public struct CheckpointComparer: Sendable {
   /// The relative error up to which two tensors agree; zero asks for equal numbers.
   public var tolerance = 0.0
@@ -47,11 +47,12 @@ public struct CheckpointComparer: Sendable {
     guard tolerance >= 0 else {
       throw InvalidArgument("tolerance", found: "\(tolerance)", wanted: "zero or more")
     }
-    let names = Set(first.entries.map(\.name)).union(second.entries.map(\.name)).sorted()
+    let (a, b) = (try TensorsOfCheckpoint(first), try TensorsOfCheckpoint(second))
+    let names = Set(a.entries.keys).union(b.entries.keys).sorted()
     var rows: [CheckpointComparison.Row] = []
     for (i, name) in names.enumerated() {
-      rows.append(try row(name, first, second))
-      for file in [first, second] { file.release(name) }
+      rows.append(try row(name, a, b))
+      for file in [a, b] { file.release(name) }
       try progress.report(i + 1, of: names.count, name)
     }
     return CheckpointComparison(
@@ -59,22 +60,22 @@ public struct CheckpointComparer: Sendable {
   }
 
   private func row(
-    _ name: String, _ first: FactoredCheckpoint, _ second: FactoredCheckpoint
+    _ name: String, _ first: TensorsOfCheckpoint, _ second: TensorsOfCheckpoint
   ) throws -> CheckpointComparison.Row {
-    let entries = (first.entry(named: name), second.entry(named: name))
+    let entries = (first.entries[name], second.entries[name])
     guard let a = entries.0, let b = entries.1 else {
       let only = entries.0 ?? entries.1
       return .init(
-        name: name, shape: only?.shape ?? [], types: only?.type.rawValue ?? "",
+        name: name, shape: only?.shape ?? [], types: only?.type ?? "",
         verdict: entries.1 == nil ? .onlyInFirst : .onlyInSecond)
     }
-    let types = a.type == b.type ? a.type.rawValue : "\(a.type.rawValue) / \(b.type.rawValue)"
+    let types = a.type == b.type ? a.type : "\(a.type) / \(b.type)"
     guard a.shape == b.shape else {
       return .init(name: name, shape: a.shape, types: types, verdict: .otherShape)
     }
     // In double precision: integers up to 2^53 and everything smaller compare exactly.
-    let x = Tensor<Double>(try tensor(a, first))
-    let y = Tensor<Double>(try tensor(b, second))
+    let x = try first.tensor(named: name)
+    let y = try second.tensor(named: name)
     let difference = x - y
     let size = x.sumOfSquares().scalar.squareRoot()
     let other = y.sumOfSquares().scalar.squareRoot()
@@ -87,10 +88,46 @@ public struct CheckpointComparer: Sendable {
       largestDifference: x.isEmpty ? 0 : difference.absolute().maximum().scalar, relativeError: relative,
       cosine: size > 0 && other > 0 ? (x * y).sum().scalar / (size * other) : nil)
   }
+}
 
-  private func tensor(_ entry: FactoredCheckpoint.Entry, _ file: FactoredCheckpoint) throws -> Tensor<Double> {
-    if entry.factors != nil { return Tensor<Double>(try file.tensor(named: entry.name)) }
-    return try file.checkpoint.tensor(named: entry.name, as: Double.self)
+/// A checkpoint by the tensors that it stands for, whether it has them as numbers, as factors or as codes.
+private struct TensorsOfCheckpoint {
+  struct Entry {
+    var shape: [Int]
+    /// The type of its numbers, or the format of its codes.
+    var type: String
+    var isFactored = false
+  }
+
+  let factored: FactoredCheckpoint
+  let quantized: QuantizedCheckpoint?
+  let entries: [String: Entry]
+
+  init(_ factored: FactoredCheckpoint) throws {
+    self.factored = factored
+    quantized = try QuantizedCheckpoint(factored.checkpoint)
+    let parts = quantized?.partNames ?? []
+    var entries: [String: Entry] = [:]
+    for entry in factored.entries where !parts.contains(entry.name) {
+      entries[entry.name] = Entry(shape: entry.shape, type: entry.type.rawValue, isFactored: entry.factors != nil)
+    }
+    for (name, record) in quantized?.records ?? [:] { entries[name] = Entry(shape: record.shape, type: record.format) }
+    self.entries = entries
+  }
+
+  func tensor(named name: String) throws -> Tensor<Double> {
+    if let quantized, quantized.records[name] != nil { return Tensor<Double>(try quantized.tensor(named: name)) }
+    if entries[name]?.isFactored == true { return Tensor<Double>(try factored.tensor(named: name)) }
+    return try factored.checkpoint.tensor(named: name, as: Double.self)
+  }
+
+  /// Lets go of the memory that a tensor's mapped bytes take.
+  func release(_ name: String) {
+    if quantized?.records[name] != nil {
+      for suffix in QuantizedCheckpoint.suffixes { factored.checkpoint.release(name + suffix) }
+    } else {
+      factored.release(name)
+    }
   }
 }
 

@@ -11,10 +11,7 @@ public enum CheckpointMethods {
     case "svd": TruncatedSVD()
     case "welore": WeLore()
     case "concat-svd": ConcatenatedSVD()
-    default:
-      let suggestion = nearest(to: id, among: ids).map { "did you mean '\($0)'? " } ?? ""
-      throw UsageError(
-        "there is no way '\(id)' to compress a checkpoint; \(suggestion)there are \(ids.joined(separator: ", "))")
+    default: throw UsageError(noSuch: "way '\(id)' to compress a checkpoint", id, among: ids)
     }
   }
 }

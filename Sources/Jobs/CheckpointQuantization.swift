@@ -25,6 +25,8 @@ public struct CheckpointQuantization: Sendable {
   public var input: String
   public var output: String
   public var rows: [Row]
+  /// What a person should know of the statistics.
+  public var warnings: [String]
   public var bytesBefore: Int
   public var bytesAfter: Int
   public var seconds: Double
@@ -45,9 +47,7 @@ public enum WeightFormats {
     case "nf2": return NormalFloatQuantizer.nf2
     case "mxint4": return MXIntQuantizer.mxint(4)
     case "mxint8": return MXIntQuantizer.mxint(8)
-    default:
-      let suggestion = nearest(to: name, among: names).map { "did you mean '\($0)'? " } ?? ""
-      throw UsageError("there is no format '\(name)'; \(suggestion)there are \(names.joined(separator: ", "))")
+    default: throw UsageError(noSuch: "format '\(name)'", name, among: names)
     }
   }
 }
@@ -67,7 +67,8 @@ public struct CheckpointQuantizationJob: Sendable {
     (self.format, self.repair, self.selection, self.isDense) = (format, repair, selection, isDense)
   }
 
-  /// - Parameter calibration: statistics of the layers; needed for a repair, and wanted for errors of outputs.
+  /// - Parameter calibration: statistics of the layers; needed for a repair that looks at inputs (LoftQ does not), and wanted
+  ///   for errors of outputs.
   /// - Throws: `UsageError` for an unknown format; `InvalidArgument` for patterns that match nothing, a tensor that is not
   ///   finite, or statistics that lack a layer; `FileError`; `CancellationError`.
   public func run(
@@ -89,7 +90,7 @@ public struct CheckpointQuantizationJob: Sendable {
       try weight.requireFinite(entry.name)
       let layer = entry.name.hasSuffix(".weight") ? String(entry.name.dropLast(7)) : entry.name
       let moments = calibration?.calibration[layer]?.activations
-      if repair != nil, moments == nil {
+      if let repair, repair.looksAtInputs, moments == nil {
         throw InvalidArgument(
           "calibration", found: "no statistics of the inputs of \(layer)",
           wanted: "statistics by `apus calibrate`, or --include patterns for the layers that have them")
@@ -101,8 +102,9 @@ public struct CheckpointQuantizationJob: Sendable {
     let bytes = try write(results, names, input, to: output)
     try progress.report(chosen.count, of: chosen.count)
     return CheckpointQuantization(
-      format: format, repair: repair.map { "qera, rank \($0.rank)" }, input: input.checkpoint.path, output: output,
-      rows: rows, bytesBefore: input.checkpoint.byteCount, bytesAfter: bytes,
+      format: format, repair: repair.map { "\($0.name), rank \($0.rank)" }, input: input.checkpoint.path,
+      output: output,
+      rows: rows, warnings: calibration?.warnings ?? [], bytesBefore: input.checkpoint.byteCount, bytesAfter: bytes,
       seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
@@ -110,6 +112,19 @@ public struct CheckpointQuantizationJob: Sendable {
   private struct Stored {
     var matrix: QuantizedMatrix
     var factors: FactoredMatrix<Float>?
+
+    /// Scales that are powers of two by their exponents, as F8_E8M0 stores them; nothing when they are something else.
+    var scaleExponents: [UInt8]? {
+      guard matrix.bitsPerBlock == 8 else { return nil }
+      let hasZero = matrix.table.scalars.first == 0
+      let exponents = matrix.scales.scalars.compactMap { scale -> UInt8? in
+        // A block of zeros has the code of zero, whatever its scale.
+        if scale == 0 { return hasZero ? 127 : nil }
+        guard scale > 0, scale.significand == 1, -127...127 ~= scale.exponent else { return nil }
+        return UInt8(127 + scale.exponent)
+      }
+      return exponents.count == matrix.scales.count ? exponents : nil
+    }
 
     var dense: Tensor<Float> {
       factors.map { matrix.dequantized + $0.reconstructed() } ?? matrix.dequantized
@@ -122,9 +137,10 @@ public struct CheckpointQuantizationJob: Sendable {
     do {
       var stored: Stored
       var rank: Int?
-      if var repair, let moments {
+      if var repair {
         repair.rank = min(repair.rank, weight.rows, weight.columns)
-        let corrected = try repair.correct(weight, quantizedBy: quantizer, activations: moments)
+        let corrected = try repair.correct(
+          weight, quantizedBy: quantizer, activations: moments ?? ActivationMoments.uncorrelated(width: weight.columns))
         stored = Stored(matrix: corrected.quantized, factors: corrected.correction.factors)
         rank = repair.rank
       } else {
@@ -174,7 +190,7 @@ public struct CheckpointQuantizationJob: Sendable {
         rank: stored.factors?.left.columns)
       declarations += [
         .init("\(name).codes", .uint8, [matrix.codes.bytes.count]),
-        .init("\(name).scales", .float32, matrix.scales.shape),
+        .init("\(name).scales", stored.scaleExponents == nil ? .float32 : .float8E8M0, matrix.scales.shape),
       ]
       if let zeros = matrix.zeroPoints { declarations.append(.init("\(name).zeros", .float32, zeros.shape)) }
       if let factors = stored.factors {
@@ -186,7 +202,7 @@ public struct CheckpointQuantizationJob: Sendable {
     declarations += tables.map { .init($0.name, .float32, $0.tensor.shape) }
     var metadata = input.checkpoint.metadata
     metadata[FactoredCheckpoint.factorsKey] = nil
-    metadata["apus.method"] = repair == nil ? format : "\(format) + qera"
+    metadata["apus.method"] = repair.map { "\(format) + \($0.name)" } ?? format
     if !records.isEmpty {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -200,7 +216,11 @@ public struct CheckpointQuantizationJob: Sendable {
         continue
       }
       try stored.matrix.codes.bytes.withUnsafeBytes { try writer.write(bytes: $0, named: "\(name).codes") }
-      try writer.write(stored.matrix.scales, named: "\(name).scales")
+      if let exponents = stored.scaleExponents {
+        try exponents.withUnsafeBytes { try writer.write(bytes: $0, named: "\(name).scales") }
+      } else {
+        try writer.write(stored.matrix.scales, named: "\(name).scales")
+      }
       if let zeros = stored.matrix.zeroPoints { try writer.write(zeros, named: "\(name).zeros") }
       if let factors = stored.factors {
         try writer.write(factors.left, named: "\(name).left")
@@ -210,6 +230,22 @@ public struct CheckpointQuantizationJob: Sendable {
     for (name, tensor) in tables { try writer.write(tensor, named: name) }
     try writer.finish()
     return declarations.reduce(0) { $0 + ($1.type.byteCount(of: $1.shape) ?? 0) }
+  }
+}
+
+extension QERA {
+  /// Whether statistics of a layer's inputs matter to the correction.
+  public var looksAtInputs: Bool { scaling != .identity }
+
+  fileprivate var name: String { looksAtInputs ? "qera" : "loftq" }
+}
+
+extension ActivationMoments {
+  /// Of one token whose inputs have nothing to do with each other: for a correction that does not look at them.
+  fileprivate static func uncorrelated(width: Int) throws -> ActivationMoments {
+    let ones = Tensor<Double>.ones([width])
+    return try ActivationMoments(
+      tokens: 1, gram: .identity(width), sums: ones, absoluteSums: ones, maxima: ones, largestMeans: ones)
   }
 }
 
@@ -264,6 +300,7 @@ extension CheckpointQuantization {
       "format": .string(format), "repair": repair.map { .string($0) } ?? .null, "input": .string(input),
       "output": .string(output), "bits_per_weight": .number(bitsPerWeight), "bytes_before": .integer(bytesBefore),
       "bytes_after": .integer(bytesAfter), "seconds": .number(seconds),
+      "warnings": .array(warnings.map { .string($0) }),
       "rows": .array(
         rows.map { row in
           [

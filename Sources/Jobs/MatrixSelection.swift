@@ -2,12 +2,6 @@ import Diagnostics
 import FileFormats
 import Tensors
 
-#if canImport(Darwin)
-  import Darwin
-#else
-  import Glibc
-#endif
-
 /// Which tensors of a checkpoint a job works on.
 ///
 /// Without patterns: all matrices of fractions, but for embeddings and the head, whose rows belong to words and are met
@@ -30,18 +24,12 @@ public struct MatrixSelection: Sendable, Hashable {
   ///
   /// - Throws: `InvalidArgument` when a pattern matches no tensor, or nothing is selected.
   func select(from entries: [FactoredCheckpoint.Entry], of path: String) throws -> [FactoredCheckpoint.Entry] {
-    for (option, patterns) in [("include", included), ("exclude", excluded)] {
-      for pattern in patterns where !entries.contains(where: { shellMatches($0.name, pattern) }) {
-        let names = entries.prefix(3).map { "'\($0.name)'" }.joined(separator: ", ")
-        throw InvalidArgument(
-          option, found: "'\(pattern)', which matches no tensor", wanted: "a pattern for names such as \(names)")
-      }
-    }
+    let patterns = NamePatterns(included: included, excluded: excluded)
+    let named = Set(try patterns.select(from: entries.map(\.name), of: "tensor"))
     let chosen = entries.filter { entry in
-      guard entry.shape.count == 2, !entry.shape.contains(0), entry.type.isFloatingPoint else { return false }
-      if excluded.contains(where: { shellMatches(entry.name, $0) }) { return false }
-      if !included.isEmpty { return included.contains { shellMatches(entry.name, $0) } }
-      return includesEmbeddings || !isEmbedding(entry.name)
+      let isMatrix = entry.shape.count == 2 && !entry.shape.contains(0) && entry.type.isFloatingPoint
+      let isMeant = !included.isEmpty || includesEmbeddings || !isEmbedding(entry.name)
+      return isMatrix && isMeant && named.contains(entry.name)
     }
     guard !chosen.isEmpty else {
       throw InvalidArgument(
@@ -55,8 +43,4 @@ public struct MatrixSelection: Sendable, Hashable {
     let role = TensorRole(tensorName: name)
     return role == .embedding || role == .head
   }
-
 }
-
-/// Whether a name fits a pattern with * and ?, as in a shell.
-func shellMatches(_ name: String, _ pattern: String) -> Bool { fnmatch(pattern, name, 0) == 0 }

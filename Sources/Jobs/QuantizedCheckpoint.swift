@@ -27,6 +27,11 @@ public struct QuantizedCheckpoint: Sendable {
 
   public static let key = "apus.quantized"
 
+  /// What to do where codes are no beginning.
+  static let advice =
+    "its matrices are stored as codes of a few bits, which are not made smaller again: take the checkpoint that it was made "
+    + "from, or numbers that `apus quantize --dense` wrote"
+
   public let checkpoint: Checkpoint
   public let records: [String: Record]
 
@@ -102,11 +107,15 @@ public struct QuantizedCheckpoint: Sendable {
     }
   }
 
+  /// The tensors that belong to codes.
+  var partNames: Set<String> {
+    Set(records.keys.flatMap { name in Self.suffixes.map { name + $0 } }).union(records.values.map(\.table))
+  }
+
   /// All tensors under their original names: what a model without knowledge of codes takes over.
   func state() throws -> [String: Tensor<Float>] {
     var state: [String: Tensor<Float>] = [:]
-    let tables = Set(records.values.map(\.table))
-    let parts = Set(records.keys.flatMap { name in Self.suffixes.map { name + $0 } }).union(tables)
+    let parts = partNames
     for entry in checkpoint.entries where !parts.contains(entry.name) {
       state[entry.name] = try checkpoint.tensor(named: entry.name, as: Float.self)
     }
@@ -119,11 +128,9 @@ public struct QuantizedCheckpoint: Sendable {
 
 extension FactoredCheckpoint {
   /// - Throws: `FileError` when the matrices are stored as codes, which are not numbers to compress or to round again.
-  func requireNumbers() throws {
+  public func requireNumbers() throws {
     guard checkpoint.metadata[QuantizedCheckpoint.key] == nil else {
-      throw FileError(
-        .unsuitable, checkpoint.path,
-        "its matrices are stored as codes; take the checkpoint it was made from, or --dense")
+      throw FileError(.unsuitable, checkpoint.path, QuantizedCheckpoint.advice)
     }
   }
 }

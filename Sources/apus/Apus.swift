@@ -77,8 +77,7 @@ struct Apus: ParsableCommand {
     guard let word, !word.hasPrefix("-") else { return }
     let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
     if known.contains(word) { return }
-    let suggestion = nearest(to: word, among: known).map { "did you mean '\($0)'? " } ?? ""
-    throw UsageError("there is no command '\(word)'; \(suggestion)`apus --help` lists all")
+    throw UsageError(noSuch: "command '\(word)'", word, among: known, listedBy: "apus --help")
   }
 
   /// The parser's own messages, and the descriptions of all other errors.

@@ -7,14 +7,17 @@ import Jobs
 struct CalibrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate", abstract: "Gather the statistics of a model's layers on a text, in one pass.",
-    usage:
-      "apus calibrate <checkpoint> [--text <file>] [--tokens <n>] [--fisher] -o <stats> [--tokenizer <dir>] [--json]",
+    usage: """
+      apus calibrate <checkpoint> [--text <file>] [--tokens <n>] [--fisher] [--merge <stats>] -o <stats>
+                    [--tokenizer <dir>] [--json]
+      """,
     discussion: """
       For each linear layer: second moments of its inputs, means and maxima, and with --fisher squared gradients. The file \
-      is whole at any time: run an interrupted pass again and it goes on. --merge adds the statistics of other texts. \
-      Methods of `apus compress` that look at data read it. For example:
+      is whole at any time: run an interrupted pass again and it goes on. --merge adds the statistics of other texts, \
+      from files that stay as they are; no pass counts twice. Methods of `apus compress` that look at data read it. For example:
 
         apus calibrate minilm --text texts.txt --tokens 32768 -o minilm.stats
+        apus calibrate minilm --text more.txt --merge minilm.stats -o all.stats
         apus compress minilm --method saes-svd --ratio 0.3 --calibration minilm.stats --text texts.txt -o small.safetensors
       """)
 
@@ -42,20 +45,13 @@ struct CalibrateCommand: ParsableCommand {
   func run() throws {
     let model = try source.model(checkpoint, original: nil)
     let start = ContinuousClock.now
-    var file = try CalibrationJob(tokens: tokens, includesFisher: fisher).run(
-      model, on: source.calibrationText(), named: source.name, keptIn: output,
+    let file = try CalibrationJob(tokens: tokens, includesFisher: fisher).run(
+      model, on: source.calibrationText(), named: source.name, keptIn: output, merging: merge,
       progress: ProgressLine.shared.start("calibrate"))
-    for path in merge {
-      let other = try CalibrationFile(contentsOf: path)
-      try other.requireStatistics(of: model)
-      try file.merge(other)
-    }
-    if !merge.isEmpty { try file.save(to: output) }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     if json { return Console.print(file.json.text) }
     let facts = file.facts + [Fact("Seconds", (seconds * 100).rounded() / 100)]
-    let section = Report.Section(id: "", title: "", blocks: [.facts(facts)])
-    Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
+    Console.print([.facts(facts)])
     for warning in file.warnings { Console.complain(warning) }
     Console.print("written: \(output)")
   }

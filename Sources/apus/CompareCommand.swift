@@ -8,7 +8,8 @@ struct CompareCommand: ParsableCommand {
     commandName: "compare", abstract: "Show how two checkpoints differ, tensor by tensor.",
     usage: "apus compare <first> <second> [--tolerance <t>] [--json]",
     discussion: """
-      Factors that `apus compress` wrote are multiplied out. The exit code is 1 when a tensor is missing, has another \
+      Compared are the weights that the files stand for: factors that `apus compress` wrote are multiplied out, codes of \
+      `apus quantize` are turned into numbers. The exit code is 1 when a tensor is missing, has another \
       shape, or differs by more than the tolerance. For example:
 
         apus compare model.safetensors small.safetensors --tolerance 0.2
@@ -34,8 +35,7 @@ struct CompareCommand: ParsableCommand {
     } else {
       var blocks: [Report.Block] = [.facts(comparison.facts)]
       if !comparison.table.rows.isEmpty { blocks.append(.table(comparison.table)) }
-      let section = Report.Section(id: "", title: "", blocks: blocks)
-      Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
+      Console.print(blocks)
     }
     guard comparison.agrees else { throw ExitCode(1) }
   }

@@ -64,38 +64,32 @@ struct CompressCommand: ParsableCommand {
   @Flag(help: "Embeddings and the head too.")
   var embeddings = false
 
-  @Option(help: ArgumentHelp("Also write report.html, with plots, to this folder.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   func run() throws {
     if NetworkMethods.ids.contains(method), !CheckpointMethods.ids.contains(method) { return try compressNetwork() }
-    guard CheckpointMethods.ids.contains(method) else { throw unknownMethod() }
+    guard CheckpointMethods.ids.contains(method) else {
+      throw UsageError(noSuch: "way '\(method)' to compress a checkpoint", method, among: NetworkMethods.ids)
+    }
     if calibration != nil || source.text != nil {
       throw UsageError("--calibration and --text mean nothing to '\(method)', which looks at the matrices alone")
     }
     let job = CheckpointCompressionJob(
       method: method, compressor: try CheckpointMethods.compressor(method), budget: try budget(),
       selection: MatrixSelection(included: include, excluded: exclude, includesEmbeddings: embeddings), isDense: dense)
-    let reportTarget = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let result = try job.run(
       FactoredCheckpoint(file), to: output, progress: ProgressLine.shared.start("compress \(method)"))
-    try reportTarget?.write(
-      Report(
-        title: "Compression of \(file)", subtitle: "By \(method), to \(output).", sections: [result.section],
-        provenance: Provenance.facts(seconds: result.seconds)))
-    if json { return Console.print(result.json.text) }
-    Console.print(Report(title: "", sections: [result.section]).text(width: Console.width()))
-    for path in [output, reportTarget?.path].compactMap(\.self) { Console.print("written: \(path)") }
+    try show(result.section, result.json, seconds: result.seconds, to: page)
   }
 
-  private func unknownMethod() -> UsageError {
-    let ids = NetworkMethods.ids
-    let suggestion = nearest(to: method, among: ids).map { "did you mean '\($0)'? " } ?? ""
-    return UsageError(
-      "there is no way '\(method)' to compress a checkpoint; \(suggestion)there are \(ids.joined(separator: ", "))")
+  private func show(
+    _ section: Report.Section, _ json: JSONValue, seconds: Double, warnings: [String] = [], to page: ReportTarget?
+  ) throws {
+    try results.show(
+      .init(
+        title: "Compression of \(file)", subtitle: "By \(method), to \(output).", sections: [section], json: json,
+        seconds: seconds, warnings: warnings, output: output), to: page)
   }
 
   /// By a method that looks at what the network does with a text.
@@ -104,7 +98,7 @@ struct CompressCommand: ParsableCommand {
       throw UsageError("'\(method)' takes --ratio alone, for example --ratio 0.5, and no --embeddings")
     }
     try CompressionBudget.keepingParameters(ratio).validate()
-    let target = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let job = ModelCompressionJob(method: method, ratio: ratio, included: include, excluded: exclude)
     let model = try source.model(file, original: nil)
     if calibration != nil, source.text == nil, try job.needsText {
@@ -123,15 +117,7 @@ struct CompressCommand: ParsableCommand {
       model, calibration: statistics, text: text, tokens: tokens,
       progress: ProgressLine.shared.start("compress \(method)"))
     try result.save(to: output, replacing: file, isDense: dense)
-    let section = result.section
-    try target?.write(
-      Report(
-        title: "Compression of \(file)", subtitle: "By \(method), to \(output).", sections: [section],
-        provenance: Provenance.facts(seconds: result.seconds)))
-    if json { return Console.print(result.json.text) }
-    Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
-    for warning in result.warnings.prefix(3) { Console.complain(warning) }
-    for path in [output, target?.path].compactMap(\.self) { Console.print("written: \(path)") }
+    try show(result.section, result.json, seconds: result.seconds, warnings: result.warnings, to: page)
   }
 
   private func budget() throws -> CompressionBudget {

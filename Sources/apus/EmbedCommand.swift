@@ -77,8 +77,7 @@ struct EmbedCommand: ParsableCommand {
       let row = sentences.indices.map { Double((cosines[at: i, $0] * 1000).rounded() / 1000) }
       table.add(["\(i + 1) \(sentence.prefix(40))"] + row.map { $0 as any DatumConvertible })
     }
-    let section = Report.Section(id: "", title: "", blocks: [.table(table)])
-    Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
+    Console.print([.table(table)])
   }
 
   private func sentences() throws -> [String] {

@@ -13,7 +13,7 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       A decoder: perplexity, bits a byte, and how near its predictions are to the original's. An encoder: the cosine of \
       its vectors to the original's, how many of the ten nearest sentences stay, and a linear probe. Both: parameters, \
-      operations, tokens a second. Without --text the bundled plays of Shakespeare are read. For example:
+      bytes, operations, tokens a second. Without --text the bundled plays of Shakespeare are read. For example:
 
         apus compress minilm --method saes-svd --ratio 0.3 --text texts.txt -o small.safetensors
         apus evaluate small.safetensors --against minilm --text held-out.txt
@@ -33,27 +33,20 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Sentences that an encoder gives vectors to.", valueName: "n"))
   var sentences = 512
 
-  @Option(help: ArgumentHelp("Also write report.html to this folder.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   func run() throws {
     let start = ContinuousClock.now
-    let target = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let model = try source.model(checkpoint, original: against)
     let original = try against.map { try source.model($0, original: nil) }
     let result = try ModelEvaluator(tokens: tokens, sentences: sentences).evaluate(
       model, against: original, on: source.heldOutText(), progress: ProgressLine.shared.start("evaluate"))
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    try target?.write(
-      Report(
+    try results.show(
+      .init(
         title: "Evaluation of \(checkpoint)", subtitle: "On \(source.name).", sections: [result.section],
-        provenance: Provenance.facts(seconds: seconds)))
-    if json { return Console.print(result.json.text) }
-    Console.print(Report(title: "", sections: [result.section]).text(width: Console.width()))
-    if let path = target?.path { Console.print("written: \(path)") }
+        json: result.json, seconds: seconds), to: page)
   }
 }
 

@@ -9,10 +9,12 @@ struct FrontierCommand: ParsableCommand {
     commandName: "frontier", abstract: "Compress a model by every method at several sizes: what does each size cost?",
     usage: """
       apus frontier <checkpoint> [--ratios 0.2,0.3,0.5] [--methods all] [--formats all] [--text <file>]
-                   [--held-out <file>] [--tokens <n>] [--tolerance <t>] [--tokenizer <dir>] [--report <dir>] [--json]
+                   [--held-out <file>] [--tokens <n>] [--measured-tokens <n>] [--sentences <n>] [--tolerance <t>]
+                   [--tokenizer <dir>] [--report <dir>] [--json]
       """,
     discussion: """
-      One page with the frontier of size and quality, the speed, ranks and errors of all layers, and a recommendation: the \
+      One page with the frontier of size and quality, the speed, ranks and errors of all layers, whether the papers' order of \
+      the methods is found, and a recommendation: the \
       smallest model that loses no more than --tolerance (nats a token for a decoder, one less the mean cosine for an \
       encoder). Statistics are gathered on the first nine tenths of the text and results measured on the last, unless \
       --held-out names another text. For example:
@@ -49,14 +51,10 @@ struct FrontierCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The damage that the recommendation may do.", valueName: "t"))
   var tolerance = 0.05
 
-  @Option(help: ArgumentHelp("Where report.html goes.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   func run() throws {
-    let target = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     var job = FrontierJob()
     job.ratios = try ratios.split(separator: ",").map { text in
       guard let ratio = Double(text.trimmingCharacters(in: .whitespaces)), ratio > 0, ratio < 1 else {
@@ -79,12 +77,9 @@ struct FrontierCommand: ParsableCommand {
     let frontier = try job.run(
       model, calibration: texts.calibration, heldOut: texts.heldOut, named: source.name,
       progress: ProgressLine.shared.start("frontier"))
-    try target?.write(
-      Report(
+    try results.show(
+      .init(
         title: "The frontier of \(checkpoint)", subtitle: frontier.advice, sections: [frontier.section],
-        provenance: Provenance.facts(seconds: frontier.seconds)))
-    if json { return Console.print(frontier.json.text) }
-    Console.print(Report(title: "", sections: [frontier.summary]).text(width: Console.width()))
-    if let path = target?.path { Console.print("report: \(path)") }
+        summary: [frontier.summary], json: frontier.json, seconds: frontier.seconds), to: page)
   }
 }

@@ -9,13 +9,16 @@ import Tensors
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate", abstract: "Continue a text with a language model.",
-    usage:
-      "apus generate <checkpoint> <prompt> [--tokens <n>] [--temperature <t>] [--top-k <k>] [--top-p <p>] [--seed <n>]",
+    usage: """
+      apus generate <checkpoint> <prompt> [--tokens <n>] [--temperature <t>] [--top-k <k>] [--top-p <p>]
+                   [--seed <n>] [--tokenizer <dir>] [--json]
+      """,
     discussion: """
-      The checkpoint is one of a decoder that `apus train --model gpt` wrote: its folder, or model.safetensors with \
-      tokenizer.json beside it. For example:
+      The checkpoint is one of a decoder: a folder that `apus train --model gpt` wrote, a LLaMA's, or what `apus compress`, \
+      `quantize` or `prune` made of one; tokenizer.json lies beside it or in --tokenizer. For example:
 
         apus generate run "To be, or not to be" --tokens 200 --temperature 0.8 --seed 7
+        apus generate small.safetensors "To be" --tokenizer run --top-p 0.9
       """)
 
   @Argument(help: "The checkpoint: a folder or a .safetensors file.")

@@ -20,24 +20,17 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Leave out singular values, which take nearly all of the time.")
   var quick = false
 
-  @Option(help: ArgumentHelp("Also write report.html, with plots, to this folder.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON, with all singular values.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   func run() throws {
-    let reportTarget = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let start = ContinuousClock.now
     let inspection = try CheckpointInspector(includesSpectra: !quick).inspect(
       Checkpoint(file), progress: ProgressLine.shared.start("inspect"))
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    try reportTarget?.write(
-      Report(
+    try results.show(
+      .init(
         title: "Inspection of \(file)", subtitle: "Sizes, norms, spectra and the distribution of weights.",
-        sections: inspection.sections, provenance: Provenance.facts(seconds: seconds)))
-    if json { return Console.print(inspection.json.text) }
-    Console.print(Report(title: "", sections: inspection.sections).text(width: Console.width()))
-    if let path = reportTarget?.path { Console.print("written: \(path)") }
+        sections: inspection.sections, json: inspection.json, seconds: seconds), to: page)
   }
 }

@@ -44,26 +44,19 @@ struct PruneCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The seed of what is random.", valueName: "n"))
   var seed: UInt64 = 1
 
-  @Option(help: ArgumentHelp("Also write report.html, with plots, to this folder.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   func run() throws {
     var job = ModelPruningJob(method: method, sparsity: sparsity)
     (job.included, job.excluded, job.tokens, job.seed) = (include, exclude, tokens, seed)
-    let target = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let result = try job.run(
       source.model(checkpoint, original: nil), text: job.needsText ? source.calibrationText() : nil,
       progress: ProgressLine.shared.start("prune \(method)"))
     try result.save(to: output, replacing: checkpoint)
-    try target?.write(
-      Report(
+    try results.show(
+      .init(
         title: "Pruning of \(checkpoint)", subtitle: "By \(method), to \(output).", sections: [result.section],
-        provenance: Provenance.facts(seconds: result.seconds)))
-    if json { return Console.print(result.json.text) }
-    Console.print(Report(title: "", sections: [result.section]).text(width: Console.width()))
-    for path in [output, target?.path].compactMap(\.self) { Console.print("written: \(path)") }
+        json: result.json, seconds: result.seconds, output: output), to: page)
   }
 }

@@ -8,18 +8,20 @@ struct QuantizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quantize", abstract: "Round a checkpoint's matrices to a few bits, and repair what that breaks.",
     usage: """
-      apus quantize <checkpoint> --format <name> [--repair qera --rank <k>] -o <out> [--dense]
+      apus quantize <checkpoint> --format <name> [--repair qera|loftq --rank <k>] -o <out> [--dense]
                    [--calibration <stats> | --text <file> --tokens <n>] [--tokenizer <dir>]
                    [--include <pattern>] [--exclude <pattern>] [--embeddings] [--report <dir>] [--json]
       """,
     discussion: """
       Formats: rf8 (the 8-bit float that suits each matrix), int8, nf4, int4, nf3, nf2, mxint4, mxint8. With --repair qera a \
       low-rank term keeps the outputs of each layer, for which the inputs must be known: statistics of `apus calibrate`, or \
-      a text. The output holds packed codes; `evaluate`, `generate`, `embed`, `prune` and `frontier` read it, and --dense writes \
-      rounded numbers for other tools. For example:
+      a text. With --repair loftq it keeps the weights themselves, and nothing else is needed. The output holds packed codes, \
+      which `evaluate`, `generate`, `embed`, `calibrate` and `compare` read; --dense writes rounded numbers for all other \
+      commands and tools. For example:
 
         apus quantize model.safetensors --format int8 -o small.safetensors
         apus quantize minilm --format nf4 --repair qera --rank 16 --text texts.txt -o small.safetensors
+        apus quantize model.safetensors --format nf4 --repair loftq --rank 16 -o small.safetensors
       """)
 
   @Argument(help: "The checkpoint: .safetensors, *.index.json, or a folder.")
@@ -57,29 +59,22 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Embeddings and the head too.")
   var embeddings = false
 
-  @Option(help: ArgumentHelp("Also write report.html, with plots, to this folder.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   func run() throws {
     _ = try WeightFormats.format(format)
     let method = try repairMethod()
-    let target = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let job = CheckpointQuantizationJob(
       format: format, repair: method,
       selection: MatrixSelection(included: include, excluded: exclude, includesEmbeddings: embeddings), isDense: dense)
     let result = try job.run(
-      FactoredCheckpoint(checkpoint), to: output, calibration: statistics(isNeeded: method != nil),
+      FactoredCheckpoint(checkpoint), to: output, calibration: statistics(isNeeded: method?.looksAtInputs == true),
       progress: ProgressLine.shared.start("quantize \(format)"))
-    try target?.write(
-      Report(
+    try results.show(
+      .init(
         title: "Quantization of \(checkpoint)", subtitle: "To \(format), in \(output).", sections: [result.section],
-        provenance: Provenance.facts(seconds: result.seconds)))
-    if json { return Console.print(result.json.text) }
-    Console.print(Report(title: "", sections: [result.section]).text(width: Console.width()))
-    for path in [output, target?.path].compactMap(\.self) { Console.print("written: \(path)") }
+        json: result.json, seconds: result.seconds, warnings: result.warnings, output: output), to: page)
   }
 
   private func repairMethod() throws -> QERA? {

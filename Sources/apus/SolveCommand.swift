@@ -9,10 +9,9 @@ import Tensors
 struct SolveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "solve", abstract: "Solve a sparse linear system, and say how well it is solved.",
-    usage:
-      """
+    usage: """
       apus solve <matrix> <right-side> [--method amg|cg|sor|dcdm] [--tolerance <t>] [--iterations <n>]
-                        [-o <path>] [--report <dir>] [--json]
+                 [--relaxation <w>] [--grid <HxW>] [--mask <file>] [-o <path>] [--report <dir>] [--json]
       """,
     discussion: """
       amg: conjugate gradients with multigrid hierarchies that are made until they converge fast (symmetric positive \

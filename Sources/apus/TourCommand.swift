@@ -53,17 +53,13 @@ struct TourCommand: ParsableCommand {
     let start = ContinuousClock.now
     try CompressionBudget.keepingParameters(ratio).validate()
     let input = try FactoredCheckpoint(file)
+    try input.requireNumbers()
     let reportTarget = try ReportTarget(folder: report)
     Console.print("\(file): inspecting")
     let inspection = try CheckpointInspector().inspect(
       input.checkpoint, progress: ProgressLine.shared.start("inspect"))
     var sections = inspection.sections
-    Console.print(
-      Report(
-        title: "",
-        sections: [.init(id: "", title: "", blocks: [.facts(inspection.facts), .table(inspection.roleTable)])]
-      )
-      .text(width: Console.width()))
+    Console.print([.facts(inspection.facts), .table(inspection.roleTable)])
 
     var summary = Table(
       "Ways to keep \(ratio) of the parameters",
@@ -84,12 +80,12 @@ struct TourCommand: ParsableCommand {
       compressions.append(result.section)
     }
     let comparison = Report.Section(id: "compression", title: "Compressed in every way", blocks: [.table(summary)])
-    Console.print(Report(title: "", sections: [comparison]).text(width: Console.width()))
+    Console.print([comparison])
     sections += [comparison] + compressions
 
     if let frontier = try frontier() {
       sections.append(frontier.section)
-      Console.print(Report(title: "", sections: [frontier.summary]).text(width: Console.width()))
+      Console.print([frontier.summary])
     }
 
     var failed: [String] = []

@@ -24,9 +24,7 @@ enum TrainData {
       }
       let isFile = word.contains(".") || word.contains("/") || FileManager.default.fileExists(atPath: word)
       guard isFile else {
-        let guess = nearest(to: word, among: Self.names).map { "did you mean '\($0)'?" } ?? ""
-        let list = "there are \(Self.names.joined(separator: ", ")), and files .npy, .csv, .tsv and .txt"
-        throw UsageError("no data set is called '\(word)'; \(guess.isEmpty ? list : guess)")
+        throw UsageError(noSuch: "data set '\(word)', and no file", word, among: Self.names)
       }
       try self.init(files: word, labels: labels)
     }

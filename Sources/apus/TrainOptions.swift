@@ -143,9 +143,7 @@ struct TrainOptions: ParsableArguments {
 
   static func choice(_ word: String, of option: String, among known: [String]) throws -> String {
     if known.contains(word) { return word }
-    let guess =
-      nearest(to: word, among: known).map { "did you mean '\($0)'?" } ?? "it is one of \(known.joined(separator: ", "))"
-    throw UsageError("\(option) has no choice '\(word)'; \(guess)")
+    throw UsageError(noSuch: "choice '\(word)' of \(option)", word, among: known)
   }
 
   private static func widths(_ text: String) throws -> [Int] {

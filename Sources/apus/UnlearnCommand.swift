@@ -83,7 +83,7 @@ struct UnlearnCommand: ParsableCommand {
     default: throw UsageError("\(folder): a run of '\(details.model)' is no classifier")
     }
     if json { return Console.print(result.json(names[index]).text) }
-    Console.print(Report(title: "", sections: [result.section(names[index])]).text(width: Console.width()))
+    Console.print([result.section(names[index])])
     Console.print("written: \(output)")
   }
 

@@ -26,8 +26,7 @@ struct Verb: Sendable {
     if let place = rest.firstIndex(of: "--method") {
       guard place + 1 < rest.count else { throw UsageError("--method needs one of \(list)") }
       guard let chosen = routes.first(where: { $0.word == rest[place + 1] }) else {
-        let suggestion = nearest(to: rest[place + 1], among: routes.map(\.word)).map { "did you mean '\($0)'? " } ?? ""
-        throw UsageError("there is no way '\(rest[place + 1])'; \(suggestion)there are \(list)")
+        throw UsageError(noSuch: "way '\(rest[place + 1])'", rest[place + 1], among: routes.map(\.word))
       }
       route = chosen
       rest.removeSubrange(place...place + 1)

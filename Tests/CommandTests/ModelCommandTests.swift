@@ -63,6 +63,31 @@ import Testing
     }
   }
 
+  @Test func roundedWeightsAreReadAndNotMadeSmallerAgain() throws {
+    let small = folder.file("nf4.safetensors")
+    _ = try json("quantize", Self.model, "--format", "nf4", "--repair", "loftq", "--rank", "4", "-o", small)
+    let tokenizer = ["--tokenizer", Self.model]
+    for words in [
+      ["compress", small, "--method", "svd", "--ratio", "0.5", "-o", folder.file("x")],
+      ["compress", small, "--method", "whitened-svd", "--ratio", "0.5", "-o", folder.file("x")] + tokenizer,
+      ["quantize", small, "--format", "int8", "-o", folder.file("x")],
+      ["prune", small, "--method", "magnitude", "--sparsity", "0.5", "-o", folder.file("x")] + tokenizer,
+      ["frontier", small, "--ratios", "0.5"] + tokenizer, ["tour", small, "--report", folder.file("tour")],
+    ] {
+      let outcome = try Apus.run(words)
+      #expect(outcome.status == 2 && outcome.sentence?.contains("--dense") == true, "\(words): \(outcome)")
+    }
+    let evaluation = try json("evaluate", small, "--against", Self.model, "--tokens", "1024")
+    let original = try #require(evaluation["original"] as? [String: Any])
+    #expect(evaluation["bytes"] as? Double == Double(try Checkpoint(small).byteCount))
+    #expect(original["bytes"] as? Double == Double(try Checkpoint("\(Self.model)/model.safetensors").byteCount))
+    let comparison = try Apus.run("compare", Self.model, small, "--tolerance", "0.2")
+    #expect(comparison.status == 0 && comparison.output.contains("nf4"), "\(comparison)")
+    #expect(
+      try Apus.run("calibrate", small, "--tokens", "256", "-o", folder.file("stats"), "--tokenizer", Self.model).status
+        == 0)
+  }
+
   @Test func theFrontierHasAPage() throws {
     let report = folder.file("report")
     let result = try json(
@@ -71,7 +96,9 @@ import Testing
       "--measured-tokens", "1024", "--report", report)
     #expect((result["points"] as? [Any])?.count == 3 && (result["advice"] as? String)?.isEmpty == false)
     let page = try String(contentsOfFile: "\(report)/report.html", encoding: .utf8)
-    #expect(page.contains("What each size costs"))
+    #expect(page.contains("What each size costs") && page.contains("The order that the papers claim"))
+    let checks = try #require(result["ordering"] as? [[String: Any]])
+    #expect(checks.count == 1 && checks[0]["better"] as? String == "whitened-svd")
   }
 
   @Test func aClassIsForgotten() throws {

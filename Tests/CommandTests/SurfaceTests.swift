@@ -60,11 +60,38 @@ import Testing
     #expect(outcome.output.isEmpty, "\(outcome)")
   }
 
-  @Test(arguments: [["--help"], ["methods", "--help"], ["show", "-h"], ["run", "--help"], ["help", "reproduce"]])
+  @Test(arguments: [["--help"], ["show", "-h"], ["help", "reproduce"]])
   func helpHasAnExample(arguments: [String]) throws {
     let outcome = try Apus.run(arguments)
     #expect(outcome.status == 0 && outcome.complaints.isEmpty)
     #expect(outcome.output.contains("or example") && outcome.output.contains("  apus "), "\(outcome)")
+  }
+
+  /// Every command shows how it is used, with an example of itself, and its usage names all of its options.
+  @Test func everyCommandHelps() throws {
+    let all = try Apus.run("--help").output
+    let list = try #require(all.range(of: "SUBCOMMANDS:\n")).upperBound
+    // Names stand at the left, by two spaces; what follows them may go on in further lines.
+    let commands = all[list...].split(separator: "\n")
+      .filter { $0.hasPrefix("  ") && $0.dropFirst(2).first?.isLowercase == true }
+      .compactMap { $0.split(separator: " ").first.map(String.init) }
+    #expect(commands.count >= 24)
+    for command in commands {
+      let help = try Apus.run(command, "--help")
+      #expect(help.status == 0 && help.complaints.isEmpty)
+      let text = help.output.replacing("\n", with: " ")
+      #expect(text.contains("or example") && text.contains("  apus \(command)"), "\(command)")
+    }
+    for command in ["frontier", "calibrate", "quantize", "solve", "generate", "compress", "prune", "evaluate"] {
+      let help = try Apus.run(command, "--help").output
+      let parts = help.components(separatedBy: "\nOPTIONS:\n")
+      let usage = try #require(parts.first?.components(separatedBy: "USAGE: ").last)
+      for line in try #require(parts.last).split(separator: "\n") {
+        let option = line.split(separator: " ").first { $0.hasPrefix("--") }
+        guard line.hasPrefix("  -"), let option, !["--version", "--help"].contains(option) else { continue }
+        #expect(usage.contains(option) || (option == "--output" && usage.contains("-o <")), "\(command) \(option)")
+      }
+    }
   }
 
   @Test func wordsCannotSteerTheTerminal() throws {

@@ -180,6 +180,56 @@ private func smallEncoder(layers: Int) -> BERTConfiguration {
       #expect(throws: FileError.self) { try FactoredCheckpoint(path).tensor(named: "w") }
     }
   }
+
+  @Test func brokenMasksAreRefused() throws {
+    let folder = TemporaryFolder()
+    let path = folder.path + "/broken.safetensors"
+    func write(_ mask: AnyTensor, columns: String? = nil) throws {
+      let factors = FactoredCheckpoint.Factors(left: "l", right: "r", shape: [2, 3], columns: columns, mask: "m")
+      try writeSafetensors(
+        [
+          ("l", AnyTensor(Tensor<Float>.ones([2]))), ("r", AnyTensor(Tensor<Float>.ones([2, 3]))), ("m", mask),
+        ], to: path, metadata: [FactoredCheckpoint.factorsKey: FactoredCheckpoint.metadata(of: ["w": factors]) ?? ""])
+    }
+    func mask(_ rows: [[UInt8]]) -> AnyTensor { AnyTensor(Tensor(rows)) }
+    try write(mask([[3], [0]]))
+    #expect(try FactoredCheckpoint(path).tensor(named: "w") == Tensor<Float>([[2, 2, 2], [0, 0, 0]]))
+    // A bit beyond the atoms, other numbers of bits than of numbers, another shape or type, and two accounts of places.
+    for broken in [mask([[5], [0]]), mask([[1], [0]]), mask([[3], [1]]), mask([[3]]), mask([[3, 0], [0, 0]])] {
+      try write(broken)
+      #expect(throws: FileError.self) { try FactoredCheckpoint(path).tensor(named: "w") }
+    }
+    try write(AnyTensor(Tensor<Int32>([[3], [0]])))
+    #expect(throws: FileError.self) { try FactoredCheckpoint(path) }
+    try write(mask([[3], [0]]), columns: "l")
+    #expect(throws: FileError.self) { try FactoredCheckpoint(path) }
+  }
+
+  /// Places come back, in the form that takes less, from bytes to numbers of 32 bits.
+  @Test(arguments: [(1, 0.5), (9, 0.4), (200, 0.02), (256, 0.01), (300, 0.01), (70_000, 0.0002)])
+  func placesComeBack(width: Int, density: Double) throws {
+    let folder = TemporaryFolder()
+    let path = folder.path + "/codes.safetensors"
+    var random = RandomStream(seed: UInt64(width))
+    let rows = 7
+    let drawn: Tensor<Float> = random.uniform([rows, width])
+    var dense = Tensor<Float>.zeros([rows, width])
+    for (i, value) in drawn.scalars.enumerated() where Double(value) < density {
+      dense[at: i / width, i % width] = 1 + value
+    }
+    let codes = SparseCodes(try SparseMatrix(dense).stored(by: .rows))
+    var layer = Linear<Float>(2, rows, hasBias: false, random: &random)
+    layer.form = .dictionary(codes: codes, atoms: random.normal([width, 2]))
+    try layer.save(to: path)
+    var loaded = Linear<Float>(2, rows, hasBias: false, random: &random)
+    try loaded.load(from: Checkpoint(path))
+    guard case .dictionary(let found, _) = loaded.form else { return #expect(Bool(false), "no codes") }
+    #expect(found.starts == codes.starts && found.indices == codes.indices && found.values == codes.values)
+    let checkpoint = try Checkpoint(path)
+    let bytes = checkpoint.entries.filter { $0.name != "weight.left" && $0.name != "weight.right" }
+      .reduce(0) { $0 + $1.byteCount }
+    #expect(bytes == codes.places.byteCount && bytes <= rows * ((width + 7) / 8))
+  }
 }
 
 @Suite struct LinearTapTests {

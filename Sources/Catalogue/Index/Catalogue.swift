@@ -46,8 +46,7 @@ public enum Catalogue {
   /// - Throws: `UsageError` that suggests the nearest id.
   public static func entry(_ id: String) throws -> Entry {
     if let entry = entries.first(where: { $0.id == id }) { return entry }
-    let suggestion = nearest(to: id, among: entries.map(\.id)).map { "did you mean '\($0)'? " } ?? ""
-    throw UsageError("there is no method '\(id)'; \(suggestion)`apus methods` lists all")
+    throw UsageError(noSuch: "method '\(id)'", id, among: entries.map(\.id), listedBy: "apus methods")
   }
 
   /// The method with an id.

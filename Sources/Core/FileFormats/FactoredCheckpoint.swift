@@ -6,10 +6,10 @@ public import Tensors
 /// A factored checkpoint is an ordinary safetensors file. For each compressed tensor it holds others, and its metadata
 /// says which: under `apus.factors` stands a JSON object that maps the tensor's name to
 /// `{"left": name, "right": name, "shape": [...]}`. The tensor is the matrix product left · right in that shape. Several
-/// tensors may share a left factor. `"base": name` adds a tensor of the same shape to the product. With
-/// `"columns": name, "counts": name` the left factor is sparse: `left` then holds its non-zero numbers row by row,
-/// `columns` where they stand and `counts` how many each row has. Every other safetensors file reads as a checkpoint
-/// without factors.
+/// tensors may share a left factor. `"base": name` adds a tensor of the same shape to the product. With `"mask": name`, or
+/// `"columns": name, "counts": name`, the left factor is sparse: `left` then holds its non-zero numbers row by row, and
+/// the others tell where they stand (`SparsePlaces`): a bit for each place, or the columns and how many numbers each row
+/// has. Every other safetensors file reads as a checkpoint without factors.
 public struct FactoredCheckpoint: Sendable {
   /// How one tensor is rebuilt.
   public struct Factors: Codable, Sendable, Hashable {
@@ -21,16 +21,21 @@ public struct FactoredCheckpoint: Sendable {
     /// For a sparse left factor: the columns of its numbers, and how many of them each row has.
     public var columns: String?
     public var counts: String?
+    /// For a sparse left factor whose places are stored as bits: row by row, in whole bytes, the lowest bit first.
+    public var mask: String?
 
     public init(
-      left: String, right: String, shape: [Int], base: String? = nil, columns: String? = nil, counts: String? = nil
+      left: String, right: String, shape: [Int], base: String? = nil, columns: String? = nil, counts: String? = nil,
+      mask: String? = nil
     ) {
       (self.left, self.right, self.shape) = (left, right, shape)
-      (self.base, self.columns, self.counts) = (base, columns, counts)
+      (self.base, self.columns, self.counts, self.mask) = (base, columns, counts, mask)
     }
 
     /// Everything that is stored for the tensor.
-    public var parts: [String] { [left, right, base, columns, counts].compactMap { $0 } }
+    public var parts: [String] { [left, right, base, columns, counts, mask].compactMap { $0 } }
+
+    var isSparse: Bool { columns != nil || counts != nil || mask != nil }
   }
 
   /// A tensor under its original name.
@@ -95,53 +100,40 @@ public struct FactoredCheckpoint: Sendable {
   /// The left factor, with its zeros.
   private func left(_ factors: Factors, columns: Int) throws -> Tensor<Float> {
     let left = try checkpoint.tensor(named: factors.left, as: Float.self)
-    guard let pattern = try sparsePattern(of: factors, columns: columns) else { return left }
-    let rows = factors.shape[0]
-    var dense = Tensor<Float>.zeros([rows, columns])
+    guard let places = try sparsePlaces(of: factors) else { return left }
+    var dense = Tensor<Float>.zeros([factors.shape[0], columns])
     dense.withUnsafeMutableBuffer { dense in
-      for (entry, value) in left.scalars.enumerated() {
-        dense[pattern.rows[entry] * columns + Int(pattern.columns[entry])] = value
+      for ((row, column), value) in zip(zip(places.rowOfEntry, places.columns), left.scalars) {
+        dense[row * columns + Int(column)] = value
       }
     }
     return dense
   }
 
-  /// The place of each number of a sparse left factor; nothing for a dense one.
-  ///
-  /// - Throws: `FileError` unless columns increase within a row and are in range, and counts add up.
-  private func sparsePattern(of factors: Factors, columns count: Int) throws -> (rows: [Int], columns: [Int])? {
-    guard let columnsName = factors.columns, let countsName = factors.counts else { return nil }
-    let columns = try checkpoint.tensor(named: columnsName).asInt(columnsName).scalars
-    let counts = try checkpoint.tensor(named: countsName).asInt(countsName).scalars
-    var rows: [Int] = []
-    for (row, count) in counts.enumerated() where count > 0 {
-      guard count <= columns.count - rows.count else { break }
-      rows += repeatElement(row, count: count)
-    }
-    let isOrdered = columns.indices.allSatisfy { i in
-      (0..<count).contains(columns[i])
-        && (i == 0 || i >= rows.count || rows[i - 1] != rows[i] || columns[i - 1] < columns[i])
-    }
-    guard isOrdered, rows.count == columns.count, counts.allSatisfy({ 0...columns.count ~= $0 }),
-      counts.reduce(0, +) == columns.count
-    else {
-      throw FileError(
-        .malformed, checkpoint.path, "'\(columnsName)' and '\(countsName)' are not the places of a sparse factor")
-    }
-    return (rows, columns)
-  }
-
-  /// The compressed rows of a sparse left factor: where each starts, and the column of each number.
+  /// The places of the numbers of a sparse left factor.
   ///
   /// - Returns: nothing when the left factor is dense.
-  /// - Throws: `FileError` when the file does not hold a sparse matrix.
-  public func sparsePattern(of factors: Factors) throws -> (starts: Tensor<Int32>, columns: Tensor<Int32>)? {
-    let count = checkpoint.entry(named: factors.right)?.shape.first ?? 0
-    guard let pattern = try sparsePattern(of: factors, columns: count) else { return nil }
-    var starts = [Int32](repeating: 0, count: factors.shape[0] + 1)
-    for row in pattern.rows { starts[row + 1] += 1 }
-    for row in 0..<factors.shape[0] { starts[row + 1] += starts[row] }
-    return (Tensor(starts), Tensor(pattern.columns.map(Int32.init)))
+  /// - Throws: `FileError` when the file does not hold the places of as many numbers as there are.
+  public func sparsePlaces(of factors: Factors) throws -> SparsePlaces? {
+    guard factors.isSparse, let width = checkpoint.entry(named: factors.right)?.shape.first else { return nil }
+    let places: SparsePlaces?
+    if let name = factors.mask {
+      guard case .uint8(let mask) = try checkpoint.tensor(named: name) else { throw noPlaces(name) }
+      places = SparsePlaces(mask: mask, width: width)
+    } else {
+      func numbers(_ name: String?) throws -> [Int] {
+        try name.map { try checkpoint.tensor(named: $0).asInt($0).scalars } ?? []
+      }
+      places = SparsePlaces(columns: try numbers(factors.columns), counts: try numbers(factors.counts), width: width)
+    }
+    guard let places, places.rows == factors.shape[0],
+      checkpoint.entry(named: factors.left)?.shape == [places.columns.count]
+    else { throw noPlaces(factors.mask ?? factors.columns ?? factors.left) }
+    return places
+  }
+
+  private func noPlaces(_ name: String) -> FileError {
+    FileError(.malformed, checkpoint.path, "'\(name)' does not say where the numbers of a sparse factor stand")
   }
 
   /// Lets go of the memory that a tensor's mapped bytes take.
@@ -197,8 +189,11 @@ public struct FactoredCheckpoint: Sendable {
         return false
       }
     }
-    guard record.columns != nil || record.counts != nil else {
-      return left.shape == [rows, right.shape[0]]
+    guard record.isSparse else { return left.shape == [rows, right.shape[0]] }
+    if let mask = record.mask {
+      guard let found = checkpoint.entry(named: mask), found.type == .uint8 else { return false }
+      return record.columns == nil && record.counts == nil && left.shape.count == 1
+        && found.shape == [rows, SparsePlaces.maskRowBytes(right.shape[0])]
     }
     guard let columns = record.columns.flatMap(checkpoint.entry), let counts = record.counts.flatMap(checkpoint.entry)
     else { return false }

@@ -22,17 +22,56 @@ public struct CalibrationFile: Sendable {
     public var tokens: [String: Int]
     /// Examples whose gradients were squared, by layer.
     public var examples: [String: Int]
-    /// Which text, how many tokens of it were asked for, and how many batches it is cut into.
+    /// The pass that the statistics were gathered in, and those that were merged into it.
+    public var pass: Pass
+    public var mergedPasses: [Pass]
+    /// Batches of the pass that have been seen; of all of them when it is complete.
+    public var finishedBatches: Int
+
+    public var passes: [Pass] { [pass] + mergedPasses }
+    public var isComplete: Bool { finishedBatches == pass.batches }
+    public var hasFisher: Bool { pass.hasFisher }
+
+    /// Nothing seen yet.
+    init(norms: [String: Double], of pass: Pass) {
+      (self.norms, inputs, tokens, examples) = (norms, [:], [:], [:])
+      (self.pass, mergedPasses, finishedBatches) = (pass, [], 0)
+    }
+
+    /// Whether these are the statistics of just these passes.
+    func has(_ others: [Pass]) -> Bool {
+      passes.count == others.count && others.allSatisfy { other in passes.contains(where: other.isSame) }
+    }
+
+    /// - Throws: `InvalidArgument` unless these are the statistics of this pass alone, which can be gone on with.
+    func require(_ pass: Pass, _ path: String) throws {
+      guard has([pass]) else {
+        let all = passes.map { "\($0)" }.joined(separator: " and ")
+        let advice = pass.hasFisher == hasFisher ? ", and `--merge \(path)` to have both in it" : ""
+        throw InvalidArgument(
+          path, found: "statistics of \(all)", wanted: "another output for those of \(pass)\(advice)")
+      }
+    }
+  }
+
+  /// One pass over a text.
+  public struct Pass: Codable, Sendable, Hashable, CustomStringConvertible {
+    /// The text by name, and the digest by which it is known again.
     public var text: String
-    /// By which the text is known again.
     public var textDigest: UInt64
+    /// How many tokens of it were asked for, and how many batches those are.
     public var wantedTokens: Int
     public var batches: Int
-    /// Batches that have been seen; of all of them when the pass is complete.
-    public var finishedBatches: Int
+    /// Whether gradients were squared, too.
     public var hasFisher: Bool
 
-    public var isComplete: Bool { finishedBatches == batches }
+    public var description: String { "\(wantedTokens) tokens of \(text)\(hasFisher ? " with --fisher" : "")" }
+
+    /// Whether the same was looked at, whatever it was called.
+    func isSame(_ other: Pass) -> Bool {
+      textDigest == other.textDigest && wantedTokens == other.wantedTokens && batches == other.batches
+        && hasFisher == other.hasFisher
+    }
   }
 
   public static let key = "apus.calibration"
@@ -58,8 +97,10 @@ public struct CalibrationFile: Sendable {
     guard let record = try? JSONDecoder().decode(Record.self, from: Data(text.utf8)) else {
       throw FileError(.malformed, path, "the metadata under '\(Self.key)' is not what Apus writes")
     }
-    let counts = [record.wantedTokens, record.batches] + record.tokens.values + record.examples.values
-    guard counts.allSatisfy({ 0...1 << 48 ~= $0 }), 0...record.batches ~= record.finishedBatches else {
+    let ofPasses = record.passes.flatMap { [$0.wantedTokens, $0.batches] }
+    guard (ofPasses + record.tokens.values + record.examples.values).allSatisfy({ 0...1 << 48 ~= $0 }),
+      0...record.pass.batches ~= record.finishedBatches
+    else {
       throw FileError(.malformed, path, "it counts tokens, examples or batches that cannot be")
     }
     func tensor(_ layer: String, _ part: String) throws -> Tensor<Double> {
@@ -140,21 +181,30 @@ public struct CalibrationFile: Sendable {
 extension CalibrationFile {
   /// Takes in the statistics of other data.
   ///
-  /// - Throws: `InvalidArgument` when one has gradients and the other has not, or a pass was interrupted.
+  /// - Throws: `InvalidArgument` when one has gradients and the other has not, or a pass was interrupted, or is in both.
   public mutating func merge(_ other: CalibrationFile) throws {
-    guard record.isComplete, other.record.isComplete, record.hasFisher == other.record.hasFisher else {
-      throw InvalidArgument(
-        "merge", found: "statistics that are incomplete or of another kind",
-        wanted: "complete ones, all with --fisher or all without")
+    try requireMergeable(hasFisher: record.hasFisher)
+    try other.requireMergeable(hasFisher: record.hasFisher)
+    if let pass = other.record.passes.first(where: { pass in record.passes.contains(where: pass.isSame) }) {
+      throw InvalidArgument("merge", found: "\(pass) twice", wanted: "files that have no pass over a text in common")
     }
     var calibration = calibration
     try calibration.merge(other.calibration)
     self = CalibrationFile(calibration, record)
-    record.text += ", \(other.record.text)"
-    record.wantedTokens += other.record.wantedTokens
-    record.textDigest = record.textDigest &* 31 &+ other.record.textDigest
-    record.batches += other.record.batches
-    record.finishedBatches += other.record.finishedBatches
+    record.mergedPasses += other.record.passes
+  }
+
+  func requireMergeable(hasFisher: Bool) throws {
+    guard record.isComplete else {
+      throw InvalidArgument(
+        "merge", found: "a pass over \(record.pass.text) that was interrupted",
+        wanted: "a complete one: run its `apus calibrate` again")
+    }
+    guard record.hasFisher == hasFisher else {
+      throw InvalidArgument(
+        "merge", found: "statistics with squared gradients and others without",
+        wanted: "all with --fisher, or all without")
+    }
   }
 
   /// What a person should know before the statistics are used.
@@ -169,7 +219,7 @@ extension CalibrationFile {
 
   public var facts: [Fact] {
     [
-      Fact("Text", record.text), Fact("Layers", record.norms.count),
+      Fact("Text", record.passes.map(\.text).joined(separator: ", ")), Fact("Layers", record.norms.count),
       Fact("Different inputs", calibration.activations.count),
       Fact("Tokens", calibration.fewestTokens ?? 0),
       Fact("Examples with gradients", calibration.fisher.values.map(\.examples).min() ?? 0),
@@ -178,7 +228,7 @@ extension CalibrationFile {
 
   public var json: JSONValue {
     [
-      "text": .string(record.text), "layers": .integer(record.norms.count),
+      "text": .string(record.passes.map(\.text).joined(separator: ", ")), "layers": .integer(record.norms.count),
       "inputs": .integer(calibration.activations.count), "tokens": .integer(calibration.fewestTokens ?? 0),
       "examples": .integer(calibration.fisher.values.map(\.examples).min() ?? 0),
       "warnings": .array(warnings.map { .string($0) }),

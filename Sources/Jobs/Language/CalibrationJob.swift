@@ -26,30 +26,75 @@ public struct CalibrationJob: Sendable {
   /// - Parameters:
   ///   - path: where they are kept while they are gathered, and at the end; only in memory without one.
   ///   - name: of the text, for the record.
+  ///   - merged: files of other passes over the same model, whose statistics are added at the end. The same call on a file
+  ///     that has all of them already changes nothing.
   /// - Throws: `InvalidArgument` when the file there is of another model, text or amount, when the text does not suffice,
-  ///   or when a layer's inputs are not finite; `FileError`; `CancellationError`, and what was seen is then kept.
+  ///   when a layer's inputs are not finite, or when a pass would count twice; `FileError`; `CancellationError`, and what
+  ///   was seen is then kept.
   public func run(
-    _ model: TextModel, on text: String, named name: String, keptIn path: String? = nil,
+    _ model: TextModel, on text: String, named name: String, keptIn path: String? = nil, merging merged: [String] = [],
     progress: WorkProgress = .silent
   ) throws -> CalibrationFile {
-    guard tokens >= 2 else { throw InvalidArgument("tokens", found: "\(tokens)", wanted: "at least 2") }
-    switch model.network {
-    case .decoder(let network): return try gather(network, model, text, name, path, progress)
-    case .encoder(let network): return try gather(network, model, text, name, path, progress)
+    let data = try model.calibrationData(text, tokens: tokens, maximumLength: maximumLength)
+    return try run(model, on: data, of: text, named: name, keptIn: path, merging: merged, progress: progress)
+  }
+
+  /// The same on a text that is cut into tokens already.
+  func run(
+    _ model: TextModel, on data: TextCalibrationData, of text: String, named name: String, keptIn path: String? = nil,
+    merging merged: [String] = [], progress: WorkProgress = .silent
+  ) throws -> CalibrationFile {
+    let pass = CalibrationFile.Pass(
+      text: name, textDigest: Self.digest(text), wantedTokens: tokens, batches: data.count, hasFisher: includesFisher)
+    let others = try merged.map { try other($0, of: model, besides: pass, into: path) }
+    let passes = [pass] + others.flatMap(\.record.passes)
+    for (i, pass) in passes.enumerated() where passes[..<i].contains(where: pass.isSame) {
+      throw InvalidArgument(
+        "merge", found: "\(pass) twice", wanted: "files that have no pass over a text in common")
     }
+    var file: CalibrationFile?
+    if let path, FileManager.default.fileExists(atPath: path) {
+      let found = try CalibrationFile(contentsOf: path)
+      try found.requireStatistics(of: model)
+      if found.record.isComplete, found.record.has(passes) { return found }
+      try found.record.require(pass, path)
+      file = found
+    }
+    let begun =
+      file
+      ?? CalibrationFile(
+        Calibration(groups: model.network.groups), .init(norms: CalibrationFile.norms(of: model), of: pass))
+    var result =
+      switch (model.network, data) {
+      case (.decoder(let network), .decoder(let data)): try gather(network, data, begun, path, progress)
+      case (.encoder(let network), .encoder(let data)): try gather(network, data, begun, path, progress)
+      default: preconditionFailure("tokens of a network of another kind")
+      }
+    for other in others { try result.merge(other) }
+    if let path, !others.isEmpty { try result.save(to: path) }
+    return result
+  }
+
+  /// Statistics to merge, before anything is gathered.
+  private func other(
+    _ path: String, of model: TextModel, besides pass: CalibrationFile.Pass, into output: String?
+  ) throws -> CalibrationFile {
+    func resolved(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+    guard output.map(resolved) != resolved(path) else {
+      throw InvalidArgument("merge", found: "the output itself, \(path)", wanted: "another output, with -o")
+    }
+    let file = try CalibrationFile(contentsOf: path)
+    try file.requireStatistics(of: model)
+    try file.requireMergeable(hasFisher: pass.hasFisher)
+    return file
   }
 
   private func gather<Network: TextNetwork>(
-    _ network: Network, _ model: TextModel, _ text: String, _ name: String, _ path: String?, _ progress: WorkProgress
+    _ network: Network, _ data: CalibrationData<Network>, _ begun: CalibrationFile, _ path: String?,
+    _ progress: WorkProgress
   ) throws -> CalibrationFile {
-    let data = try network.calibrationData(text, model, tokens: tokens, maximumLength: maximumLength)
     let groups = network.linearGroups
-    let record = CalibrationFile.Record(
-      norms: CalibrationFile.norms(of: model), inputs: [:], tokens: [:], examples: [:], text: name,
-      textDigest: Self.digest(text), wantedTokens: tokens, batches: data.count, finishedBatches: 0,
-      hasFisher: includesFisher)
-    var file = CalibrationFile(Calibration(groups: groups), record)
-    if let path, FileManager.default.fileExists(atPath: path) { file = try resumed(path, record, model) }
+    var file = begun
     while file.record.finishedBatches < data.count {
       let start = file.record.finishedBatches
       let part = data.part(start..<min(start + Self.chunk, data.count))
@@ -70,21 +115,6 @@ public struct CalibrationJob: Sendable {
   /// FNV-1a over the bytes.
   private static func digest(_ text: String) -> UInt64 {
     text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
-  }
-
-  private func resumed(_ path: String, _ record: CalibrationFile.Record, _ model: TextModel) throws -> CalibrationFile {
-    let file = try CalibrationFile(contentsOf: path)
-    try file.requireStatistics(of: model)
-    let found = file.record
-    func same<Value: Equatable>(_ member: KeyPath<CalibrationFile.Record, Value>) -> Bool {
-      found[keyPath: member] == record[keyPath: member]
-    }
-    guard same(\.textDigest), same(\.wantedTokens), same(\.batches), same(\.hasFisher) else {
-      throw InvalidArgument(
-        path, found: "statistics of \(found.wantedTokens) tokens of \(found.text)",
-        wanted: "another file for \(tokens) tokens of \(record.text), or `apus calibrate --merge`")
-    }
-    return file
   }
 }
 
@@ -109,10 +139,45 @@ protocol TextNetwork: SequentialLinearGroups<Float> {
 
   /// This network as a model's.
   var ofText: TextModel.Network { get }
+
+  /// A model's batches, if they are for networks of this kind.
+  static func own(_ data: TextCalibrationData) -> CalibrationData<Self>?
+}
+
+/// Batches of a text for a model.
+enum TextCalibrationData: Sendable {
+  case decoder(CalibrationData<GPT<Float>>)
+  case encoder(CalibrationData<BERT<Float>>)
+
+  var count: Int {
+    switch self {
+    case .decoder(let data): data.count
+    case .encoder(let data): data.count
+    }
+  }
+}
+
+extension TextModel {
+  /// A text as tokens, in batches.
+  ///
+  /// - Throws: `InvalidArgument` when the text does not suffice, or has something that no token stands for.
+  func calibrationData(_ text: String, tokens: Int, maximumLength: Int = 128) throws -> TextCalibrationData {
+    guard tokens >= 2 else { throw InvalidArgument("tokens", found: "\(tokens)", wanted: "at least 2") }
+    return switch network {
+    case .decoder(let network):
+      .decoder(try network.calibrationData(text, self, tokens: tokens, maximumLength: maximumLength))
+    case .encoder(let network):
+      .encoder(try network.calibrationData(text, self, tokens: tokens, maximumLength: maximumLength))
+    }
+  }
 }
 
 extension GPT<Float>: TextNetwork {
   var ofText: TextModel.Network { .decoder(self) }
+
+  static func own(_ data: TextCalibrationData) -> CalibrationData<Self>? {
+    if case .decoder(let own) = data { own } else { nil }
+  }
 
   func calibrationData(
     _ text: String, _ model: TextModel, tokens: Int, maximumLength: Int
@@ -124,6 +189,10 @@ extension GPT<Float>: TextNetwork {
 
 extension BERT<Float>: TextNetwork {
   var ofText: TextModel.Network { .encoder(self) }
+
+  static func own(_ data: TextCalibrationData) -> CalibrationData<Self>? {
+    if case .encoder(let own) = data { own } else { nil }
+  }
 
   func calibrationData(
     _ text: String, _ model: TextModel, tokens: Int, maximumLength: Int

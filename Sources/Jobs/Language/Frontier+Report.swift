@@ -6,7 +6,7 @@ extension Frontier {
   private var damageName: String { isDecoder ? "nats a token lost" : "1 - mean cosine" }
 
   private func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
-  private func short(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }
+  func short(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }
 
   /// The advice in words.
   public var advice: String {
@@ -31,15 +31,23 @@ extension Frontier {
         Fact("Linear probe of the original", result.probeAccuracy), Fact("Sentences measured on", result.sentences),
       ]
     }
-    return facts + [Fact("Recommendation", advice), Fact("Seconds", (seconds * 10).rounded() / 10)]
+    facts += [
+      Fact("Operations of the original's linear layers a token", reference.operationsPerToken),
+      Fact("Tokens a second of the original", reference.tokensPerSecond.rounded()), Fact("Recommendation", advice),
+    ]
+    if let orderingSummary { facts.append(Fact("Order that the papers claim", orderingSummary)) }
+    return facts + [Fact("Seconds", (seconds * 10).rounded() / 10)]
   }
 
   /// All points, best first at each size.
   public var table: Table {
     let measures = isDecoder ? ["loss", "nats lost", "KL", "same token"] : ["cosine", "low cosine", "top 10", "probe"]
     var table = Table(
-      "Every method", columns: ["method", "setting", "size"] + measures + ["tokens/s", "seconds", "best"],
-      caption: "Size: bytes of the whole model over the original's. Best: nothing here is both smaller and nearer.")
+      "Every method",
+      columns: ["method", "setting", "size"] + measures + ["operations", "tokens/s", "seconds", "best"],
+      caption:
+        "Size: bytes of the whole model over the original's. Operations: of the linear layers for a token, over the "
+        + "original's. Best: nothing here is both smaller and nearer.")
     let best = Set(efficient.map { "\($0.method) \($0.setting)" })
     for point in points.sorted(by: { ($0.size, $0.damage) < ($1.size, $1.damage) }) {
       var cells: [any DatumConvertible] = [point.method, point.setting, point.size]
@@ -52,7 +60,8 @@ extension Frontier {
         cells += [result.meanCosine, result.lowCosine, result.retrievalOverlap, result.probeAccuracy]
       }
       cells += [
-        point.evaluation.tokensPerSecond.rounded(), (point.seconds * 10).rounded() / 10,
+        point.operations / reference.operationsPerToken, point.evaluation.tokensPerSecond.rounded(),
+        (point.seconds * 10).rounded() / 10,
         best.contains("\(point.method) \(point.setting)") ? "*" : "",
       ]
       table.add(cells)
@@ -99,32 +108,47 @@ extension Frontier {
           x: "size / original", y: "share",
           series { if case .encoder(let result) = $0.evaluation.quality { result.retrievalOverlap } else { .nan } }))
     }
-    guard let smallest = points.map(\.setting).first else { return plots }
-    let shown = methodNames.compactMap { name in
-      points.last { $0.method == name && $0.setting == smallest && !$0.layers.isEmpty }
+    guard let smallestRatio else { return plots }
+    let shown = points.filter { $0.ratio == smallestRatio && !$0.layers.isEmpty }
+    func byLayer(_ title: String, _ caption: String, _ y: String, _ value: (ModelCompression.Layer) -> Double) -> Plot {
+      Plot(
+        "\(title) at \(smallestRatio)", caption: caption, x: "layer", y: Plot.Axis(y),
+        shown.map { point in
+          let places = point.layers.indices.map { Double($0 + 1) }
+          return Series(point.method, x: places, y: point.layers.map(value))
+        })
     }
     plots.append(
-      Plot(
-        "Output error by layer at \(smallest)",
-        caption: "Relative, on the inputs that the original network gives the layer; in the order of the network.",
-        x: "layer", y: "relative output error",
-        shown.map { point in
-          Series(
-            point.method, x: point.layers.indices.map { Double($0 + 1) }, y: point.layers.map { $0.outputError ?? .nan }
-          )
-        }))
+      byLayer(
+        "Output error by layer",
+        "Relative, on the inputs that the original network gives the layer; in the order of the network.",
+        "relative output error"
+      ) { $0.outputError ?? .nan })
     plots.append(
-      Plot(
-        "Ranks by layer at \(smallest)", caption: "Over the full rank; one where a layer stays as it is.", x: "layer",
-        y: "rank / full rank",
-        shown.map { point in
-          Series(
-            point.method, x: point.layers.indices.map { Double($0 + 1) },
-            y: point.layers.map { layer in
-              layer.rank.map { Double($0) / Double(layer.shape.min() ?? 1) } ?? 1
-            })
-        }))
+      byLayer("Ranks by layer", "Over the full rank; one where a layer stays as it is.", "rank / full rank") { layer in
+        layer.rank.map { Double($0) / Double(layer.shape.min() ?? 1) } ?? 1
+      })
     return plots
+  }
+
+  /// Ranks (of dictionaries: atoms) and output errors of every layer by every method, at the least ratio.
+  private var layersOfAllMethods: Table? {
+    guard let smallestRatio else { return nil }
+    let shown = points.filter { $0.ratio == smallestRatio && !$0.layers.isEmpty }
+    guard let first = shown.first else { return nil }
+    var table = Table(
+      "Ranks and output errors at \(smallestRatio)",
+      columns: ["layer", "shape"] + shown.flatMap { ["\($0.method): rank", "error"] },
+      caption:
+        "Errors are relative, on the inputs that the original network gives the layer. No rank: it stays as it is.")
+    let layers = shown.map { Dictionary($0.layers.map { ($0.name, $0) }) { first, _ in first } }
+    for layer in first.layers {
+      let found = layers.map { $0[layer.name] }
+      table.add(
+        [layer.name, Jobs.text(layer.shape)]
+          + found.flatMap { [$0?.rank as (any DatumConvertible), $0?.outputError as (any DatumConvertible)] })
+    }
+    return table
   }
 
   private func layerTable(of point: FrontierPoint) -> Table {
@@ -143,7 +167,7 @@ extension Frontier {
 
   public var section: Report.Section {
     var blocks: [Report.Block] = [.facts(facts)] + plots.map { .plot($0) } + [.table(table)]
-    if let failureTable { blocks.append(.table(failureTable)) }
+    blocks += [failureTable, orderingTable, layersOfAllMethods].compactMap { $0.map { .table($0) } }
     if let point = recommendation ?? efficient.last, !point.layers.isEmpty {
       blocks.append(.table(layerTable(of: point)))
     }
@@ -153,7 +177,8 @@ extension Frontier {
   /// What a terminal shows.
   public var summary: Report.Section {
     Report.Section(
-      id: "", title: "", blocks: [.facts(facts), .table(table)] + (failureTable.map { [.table($0)] } ?? []))
+      id: "", title: "",
+      blocks: [.facts(facts), .table(table)] + [failureTable, notHolding].compactMap { $0.map { .table($0) } })
   }
 
   public var json: JSONValue {
@@ -178,6 +203,7 @@ extension Frontier {
               }),
           ]
         }),
+      "ordering": orderingJSON,
       "failures": .array(
         failures.map {
           ["method": .string($0.method), "setting": .string($0.setting), "reason": .string($0.reason)]

@@ -8,6 +8,8 @@ public struct FrontierPoint: Sendable {
   public var method: String
   /// The share of the layers' numbers that was to be kept, or the format of quantized ones.
   public var setting: String
+  /// The share alone; nothing for a format.
+  public var ratio: Double?
   /// The bytes of the whole model as it would be stored, over those of the original.
   public var size: Double
   public var operations: Double
@@ -46,8 +48,15 @@ public struct Frontier: Sendable {
     .sorted { $0.size > $1.size }
   }
 
-  /// The smallest model that does no more damage than tolerated.
-  public var recommendation: FrontierPoint? { efficient.last { $0.damage <= tolerance } }
+  /// The smallest model that does no more damage than tolerated and is smaller than the original.
+  public var recommendation: FrontierPoint? { efficient.last { $0.damage <= tolerance && $0.size < 1 } }
+
+  /// The least share of the layers' numbers that was kept.
+  var smallestRatio: Double? { points.compactMap(\.ratio).min() }
+
+  func point(_ method: String, _ setting: String) -> FrontierPoint? {
+    points.first { $0.method == method && $0.setting == setting }
+  }
 }
 
 /// Compresses a model by every method at every ratio, and measures each result on held-out text.
@@ -70,44 +79,51 @@ public struct FrontierJob: Sendable {
   /// - Parameters:
   ///   - calibration: the text that statistics are gathered on.
   ///   - heldOut: the text that the results are measured on.
-  /// - Throws: `UsageError` for an unknown method; `InvalidArgument` when a text does not suffice; `CancellationError`.
-  ///   A method that fails at a ratio is listed with its reason.
+  /// - Throws: `UsageError` for an unknown method, and when no setting can be done; `InvalidArgument` when a text does not
+  ///   suffice; `FileError` for a model of rounded weights; `CancellationError`. A method that fails at a ratio is listed
+  ///   with its reason.
   public func run(
     _ model: TextModel, calibration: String, heldOut: String, named text: String, progress: WorkProgress = .silent
   ) throws -> Frontier {
     let start = ContinuousClock.now
     let jobs = try methods.flatMap { method in
-      try ratios.map { ratio in
-        _ = try NetworkMethods.compressor(method)
-        return ModelCompressionJob(method: method, ratio: ratio)
-      }
+      let compressor = try NetworkMethods.compressor(method)
+      return ratios.map { (job: ModelCompressionJob(method: method, ratio: $0), compressor: compressor) }
     }
     let roundings = try roundings()
     let stages = jobs.count + roundings.count + 2
-    let reference = try evaluator.evaluate(model, against: model, on: heldOut, progress: progress.part(0, of: stages))
+    try model.requireNumbers()
+    let reference = try evaluator.reference(of: model, on: heldOut, progress: progress.part(0, of: stages))
     var gathering = CalibrationJob(tokens: tokens)
-    gathering.includesFisher = try jobs.contains { try $0.calibration?.includesFisher == true }
-    let statistics = try gathering.run(model, on: calibration, named: text, progress: progress.part(1, of: stages))
+    gathering.includesFisher = jobs.contains { $0.compressor.needs.contains(.fisher) }
+    let data = try model.calibrationData(calibration, tokens: tokens)
+    let statistics = try gathering.run(
+      model, on: data, of: calibration, named: text, progress: progress.part(1, of: stages))
+    var ground = try CompressionGround(model, statistics, layers: Set(model.network.groups.flatMap { $0 }))
+    ground.data = data
     var frontier = Frontier(
-      model: model.path, isDecoder: model.isDecoder, text: text, reference: reference, points: [], failures: [],
-      tolerance: tolerance ?? 0.05, seconds: 0)
-    for (i, job) in jobs.enumerated() {
+      model: model.path, isDecoder: model.isDecoder, text: text, reference: reference.evaluation, points: [],
+      failures: [], tolerance: tolerance ?? 0.05, seconds: 0)
+    for (i, (job, compressor)) in jobs.enumerated() {
       let stage = progress.part(i + 2, of: stages)
       try frontier.add(job.method, "\(job.ratio)") {
-        let result = try job.run(
-          model, calibration: statistics, text: calibration, tokens: tokens, progress: stage.part(0, of: 2))
+        let result = try job.run(on: ground, by: compressor, progress: stage.part(0, of: 2))
+        let evaluation = try evaluator.evaluate(result.model, against: reference, progress: stage.part(1, of: 2))
         let size = result.model.sizeInBits / model.sizeInBits
-        return try point(of: result, "\(job.ratio)", size: size, model, heldOut, stage.part(1, of: 2))
+        return FrontierPoint(result, "\(job.ratio)", ratio: job.ratio, size: size, evaluation)
       }
     }
     for (i, rounding) in roundings.enumerated() {
       let stage = progress.part(jobs.count + i + 2, of: stages)
       try frontier.add(rounding.name, rounding.format) {
-        let result = try ModelCompressionJob(method: rounding.name, ratio: 1).compress(
-          model, by: rounding.compressor, calibration: statistics, progress: stage.part(0, of: 2))
-        return try point(
-          of: result, rounding.format, size: size(of: result, model), model, heldOut, stage.part(1, of: 2))
+        let result = try ModelCompressionJob(method: rounding.name, ratio: 1).run(
+          on: ground, by: rounding.compressor, progress: stage.part(0, of: 2))
+        let evaluation = try evaluator.evaluate(result.model, against: reference, progress: stage.part(1, of: 2))
+        return FrontierPoint(result, rounding.format, ratio: nil, size: size(of: result, model), evaluation)
       }
+    }
+    if frontier.points.isEmpty, let first = frontier.failures.first {
+      throw UsageError("nothing of this can be done; \(first.method) at \(first.setting): \(first.reason)")
     }
     frontier.seconds = (ContinuousClock.now - start) / .seconds(1)
     return frontier
@@ -133,25 +149,25 @@ public struct FrontierJob: Sendable {
     }
   }
 
-  private func point(
-    of result: ModelCompression, _ setting: String, size: Double, _ original: TextModel, _ heldOut: String,
-    _ progress: WorkProgress
-  ) throws -> FrontierPoint {
-    let evaluation = try evaluator.evaluate(result.model, against: original, on: heldOut, progress: progress)
-    return FrontierPoint(
-      method: result.method, setting: setting, size: size, operations: result.model.operationsPerToken,
-      evaluation: evaluation, layers: result.layers, warnings: result.warnings, seconds: result.seconds)
-  }
-
   /// The bits of a model with rounded layers over those that the original is stored in.
   private func size(of result: ModelCompression, _ original: TextModel) -> Double {
-    let inLayers = result.layers.reduce(0) { $0 + $1.originalParameters }
-    let rest = Double(original.parameterCount - inLayers) * original.storedBits
+    let inLayers = result.layers.reduce(0) { $0 + $1.keptParameters }
+    let rest = Double(result.model.parameterCount - inLayers) * original.storedBits
     let rounded = result.layers.reduce(0.0) { sum, layer in
       let bits = layer.figures.first { $0.name == "bits per weight" }?.value ?? original.storedBits
       return sum + bits * Double(layer.originalParameters)
     }
-    return (rest + rounded) / (Double(original.parameterCount) * original.storedBits)
+    return (rest + rounded) / original.sizeInBits
+  }
+}
+
+extension FrontierPoint {
+  fileprivate init(
+    _ result: ModelCompression, _ setting: String, ratio: Double?, size: Double, _ evaluation: ModelEvaluation
+  ) {
+    self.init(
+      method: result.method, setting: setting, ratio: ratio, size: size, operations: result.model.operationsPerToken,
+      evaluation: evaluation, layers: result.layers, warnings: result.warnings, seconds: result.seconds)
   }
 }
 

@@ -1,7 +1,4 @@
-public import CatalogueCore
 import Compression
-import FileFormats
-import Foundation
 import Networks
 public import Tensors
 
@@ -65,8 +62,9 @@ public struct ModelCompressionJob: Sendable {
   /// - Parameters:
   ///   - calibration: statistics of this model, where the method needs them.
   ///   - text: what to send through the network, where the method needs that, and how many tokens of it.
-  /// - Throws: `InvalidArgument` for a ratio outside (0, 1), patterns that match nothing, statistics of another model or
-  ///   without what the method needs, or a missing text; `CancellationError`.
+  /// - Throws: `InvalidArgument` for a ratio outside (0, 1) or below what rank one takes, patterns that match nothing,
+  ///   statistics of another model or without what the method needs, or a missing text; `FileError` for a model of rounded
+  ///   weights; `CancellationError`.
   public func run(
     _ model: TextModel, calibration: CalibrationFile? = nil, text: String? = nil, tokens: Int = 16_384,
     progress: WorkProgress = .silent
@@ -74,23 +72,33 @@ public struct ModelCompressionJob: Sendable {
     guard ratio > 0, ratio < 1 else {
       throw InvalidArgument("ratio", found: "\(ratio)", wanted: "a fraction above 0 and below 1")
     }
-    return try compress(
-      model, by: NetworkMethods.compressor(method), calibration: calibration, text: text, tokens: tokens,
-      progress: progress)
+    let compressor = try NetworkMethods.compressor(method)
+    var ground = try CompressionGround(model, calibration, layers: layers(of: model))
+    if compressor.needs.contains(.data) {
+      guard let text else {
+        throw InvalidArgument("text", found: "none", wanted: "a text, which '\(method)' sends through the network")
+      }
+      ground.data = try model.calibrationData(text, tokens: tokens)
+    }
+    return try run(on: ground, by: compressor, progress: progress)
   }
 
-  /// The same by a compressor that is given.
-  func compress(
-    _ model: TextModel, by compressor: any NetworkCompressor, calibration: CalibrationFile?, text: String? = nil,
-    tokens: Int = 16_384, progress: WorkProgress
+  private func layers(of model: TextModel) throws -> Set<String> {
+    try NamePatterns(included: included, excluded: excluded).layers(from: model.network.groups.flatMap { $0 })
+  }
+
+  /// The same by a compressor that is given, on what other compressions have in common with this one.
+  func run(
+    on ground: CompressionGround, by compressor: any NetworkCompressor, progress: WorkProgress
   ) throws -> ModelCompression {
-    try requireStatistics(for: compressor, of: model, calibration)
+    try ground.requireStatistics(for: compressor)
+    try ground.requireRoom(for: method, keeping: ratio)
     let start = ContinuousClock.now
     func compress(_ network: some TextNetwork) throws -> ModelCompression {
-      try self.compress(network, by: compressor, model, calibration, text, tokens, progress)
+      try self.compress(network, by: compressor, ground, progress)
     }
     var result =
-      switch model.network {
+      switch ground.model.network {
       case .decoder(let network): try compress(network)
       case .encoder(let network): try compress(network)
       }
@@ -98,14 +106,64 @@ public struct ModelCompressionJob: Sendable {
     return result
   }
 
-  private func requireStatistics(
-    for compressor: any NetworkCompressor, of model: TextModel, _ calibration: CalibrationFile?
-  ) throws {
+  private func compress<Network: TextNetwork>(
+    _ network: Network, by compressor: any NetworkCompressor, _ ground: CompressionGround, _ progress: WorkProgress
+  ) throws -> ModelCompression {
+    let result = try compressor.compress(
+      network, keeping: ratio, calibration: ground.calibration?.calibration,
+      data: ground.data.flatMap(Network.own), where: { ground.layers[$0] != nil }, progress: progress)
+    var changed = ground.model
+    changed.network = result.model.ofText
+    return ModelCompression(
+      method: method, ratio: ratio, model: changed, layers: result.layers.map { .init($0, ground) }, seconds: 0,
+      keptFraction: ground.keptFraction(after: changed, of: result.layers.map(\.name)))
+  }
+}
+
+/// What all compressions of one model have in common, computed once: its layers and what they put out, statistics that are
+/// known to be its own, and the text as tokens.
+struct CompressionGround: Sendable {
+  struct Layer: Sendable {
+    var weight: Tensor<Float>
+    /// Σ w².
+    var squaredNorm: Double
+    /// E ‖W x‖², where inputs are known.
+    var meanSquaredOutput: Double?
+    var moments: ActivationMoments?
+    /// As the layer is stored.
+    var storedParameters: Int
+  }
+
+  let model: TextModel
+  let calibration: CalibrationFile?
+  /// Those that are worked on, by name.
+  let layers: [String: Layer]
+  /// What a method that evaluates the network sends through it.
+  var data: TextCalibrationData?
+
+  /// - Throws: `FileError` for a model of rounded weights; `InvalidArgument` for statistics of another model, or of a
+  ///   pass that was interrupted.
+  init(_ model: TextModel, _ calibration: CalibrationFile?, layers names: Set<String>) throws {
+    try model.requireNumbers()
     try calibration?.requireStatistics(of: model)
     guard calibration?.record.isComplete != false else {
       throw InvalidArgument(
         "calibration", found: "a pass that was interrupted", wanted: "a complete one: run `apus calibrate` again")
     }
+    var layers: [String: Layer] = [:]
+    for (name, layer) in model.linearLayers where names.contains(name) {
+      let weight = layer.weight
+      let exact = Tensor<Double>(weight)
+      let moments = calibration?.calibration[name]?.activations
+      layers[name] = Layer(
+        weight: weight, squaredNorm: exact.sumOfSquares().scalar,
+        meanSquaredOutput: moments.map { $0.meanSquaredOutput(of: exact) }, moments: moments,
+        storedParameters: layer.form.parameterCount)
+    }
+    (self.model, self.calibration, self.layers) = (model, calibration, layers)
+  }
+
+  func requireStatistics(for compressor: any NetworkCompressor) throws {
     if compressor.needs.contains(.activations), calibration?.calibration.activations.isEmpty != false {
       throw InvalidArgument("calibration", found: "no statistics of activations", wanted: "a text, or STATS of one")
     }
@@ -115,171 +173,50 @@ public struct ModelCompressionJob: Sendable {
     }
   }
 
-  private func compress<Network: TextNetwork>(
-    _ network: Network, by compressor: any NetworkCompressor, _ model: TextModel, _ calibration: CalibrationFile?,
-    _ text: String?, _ tokens: Int, _ progress: WorkProgress
-  ) throws -> ModelCompression {
-    guard tokens >= 2 else { throw InvalidArgument("tokens", found: "\(tokens)", wanted: "at least 2") }
-    var data: CalibrationData<Network>?
-    if compressor.needs.contains(.data) {
-      guard let text else {
-        throw InvalidArgument("text", found: "none", wanted: "a text, which '\(method)' sends through the network")
-      }
-      data = try network.calibrationData(text, model, tokens: tokens, maximumLength: 128)
-    }
-    let names = try LayerPatterns(included: included, excluded: excluded).select(
-      from: network.linearGroups.flatMap { $0 })
-    let result = try compressor.compress(
-      network, keeping: ratio, calibration: calibration?.calibration, data: data, where: names.contains,
-      progress: progress)
-    let weights = Dictionary(network.linearLayers.map { ($0.name, $0.layer.weight) }) { first, _ in first }
-    var changed = model
-    changed.network = result.model.ofText
-    return ModelCompression(
-      method: method, ratio: ratio, model: changed,
-      layers: result.layers.map { layer in
-        ModelCompression.Layer(layer, weights[layer.name], calibration?.calibration[layer.name]?.activations)
-      }, seconds: 0, keptFraction: model.keptFraction(after: changed, of: result.layers.map(\.name)))
+  /// - Throws: `InvalidArgument` for a share that factors of rank one exceed in all layers together.
+  func requireRoom(for method: String, keeping ratio: Double) throws {
+    // Layers that share a factor need less; dictionaries say themselves what they need.
+    guard NetworkMethods.ids.contains(method), method != "concat-svd", method != "cospadi" else { return }
+    let shapes = layers.values.map(\.weight.shape)
+    let least =
+      Double(shapes.reduce(0) { $0 + $1[0] + $1[1] }) / Double(max(1, shapes.reduce(0) { $0 + $1[0] * $1[1] }))
+    guard ratio < least else { return }
+    throw InvalidArgument(
+      "ratio", found: "\(ratio)", wanted: "at least \((least * 10_000).rounded(.up) / 10_000), which rank one takes")
   }
-}
 
-extension TextModel {
-  /// The numbers of some layers in what was made of this model, over those that they have in it.
-  fileprivate func keptFraction(after changed: TextModel, of names: [String]) -> Double {
-    let layers = Dictionary(linearLayers.map { ($0.name, $0.layer) }) { first, _ in first }
-    let original = names.reduce(0) { $0 + (layers[$1]?.form.parameterCount ?? 0) }
+  /// The numbers of some layers in what was made of the model, over those that they have in it.
+  func keptFraction(after changed: TextModel, of names: [String]) -> Double {
+    let original = names.reduce(0) { $0 + (layers[$1]?.storedParameters ?? 0) }
     // Everything else is the same in both.
-    return original == 0 ? 1 : 1 - Double(parameterCount - changed.parameterCount) / Double(original)
+    return original == 0 ? 1 : 1 - Double(model.parameterCount - changed.parameterCount) / Double(original)
   }
 }
 
 extension ModelCompression.Layer {
-  init<Model: Module<Float>>(
-    _ layer: NetworkCompression<Model>.Layer, _ weight: Tensor<Float>?, _ moments: ActivationMoments?
-  ) {
+  init<Model: Module<Float>>(_ layer: NetworkCompression<Model>.Layer, _ ground: CompressionGround) {
+    let original = ground.layers[layer.name]
+    let moments = original?.moments
     self.init(
       name: layer.name, shape: layer.shape, rank: layer.result.form?.rank, originalParameters: layer.originalParameters,
       keptParameters: layer.keptParameters, weightError: 0, outputError: moments == nil ? nil : 0,
       figures: layer.result.figures, warnings: layer.result.warnings)
-    guard let weight, let form = layer.result.form else { return }
-    let original = Tensor<Double>(weight)
-    let difference = Tensor<Double>(form.dense) - original
-    weightError =
-      (difference.sumOfSquares().scalar
-      / max(original.sumOfSquares().scalar, .leastNormalMagnitude)).squareRoot()
-    if let moments {
-      let lost = (difference.matmul(moments.gram) * difference).sum().scalar
-      let total = (original.matmul(moments.gram) * original).sum().scalar
-      outputError = (max(lost, 0) / max(total, .leastNormalMagnitude)).squareRoot()
-    }
-    if let moments, moments.isUnderdetermined {
-      warnings.append("\(moments.tokens) tokens for \(moments.width) inputs; take at least \(4 * moments.width)")
-    }
-  }
-}
-
-/// Layers by name, with * and ? as in a shell.
-struct LayerPatterns {
-  var included: [String]
-  var excluded: [String]
-
-  /// - Throws: `InvalidArgument` when a pattern matches nothing or nothing is left.
-  func select(from names: [String]) throws -> Set<String> {
-    for (option, patterns) in [("include", included), ("exclude", excluded)] {
-      for pattern in patterns where !names.contains(where: { Self.matches($0, pattern) }) {
-        let shown = names.prefix(3).map { "'\($0)'" }.joined(separator: ", ")
-        throw InvalidArgument(
-          option, found: "'\(pattern)', which matches no linear layer", wanted: "a pattern for names such as \(shown)")
+    if let original, let form = layer.result.form {
+      func relative(_ lost: Double, _ total: Double) -> Double {
+        (max(lost, 0) / max(total, .leastNormalMagnitude)).squareRoot()
+      }
+      let difference = Tensor<Double>(form.dense) - Tensor<Double>(original.weight)
+      weightError = relative(difference.sumOfSquares().scalar, original.squaredNorm)
+      if let moments, let total = original.meanSquaredOutput {
+        outputError = relative(moments.meanSquaredOutput(of: difference), total)
       }
     }
-    let chosen = names.filter { name in
-      (included.isEmpty || included.contains { Self.matches(name, $0) })
-        && !excluded.contains { Self.matches(name, $0) }
+    if let moments, moments.isUnderdetermined {
+      // A method that minds says so itself, and what it did; how many would do is said here.
+      let few = "\(moments.tokens) tokens for \(moments.width) inputs"
+      let said = warnings.first { $0.hasPrefix(few) && $0.hasSuffix("damped") } ?? few
+      warnings.removeAll { $0.hasPrefix(few) }
+      warnings.append("\(said); take at least \(4 * moments.width)")
     }
-    guard !chosen.isEmpty else {
-      throw InvalidArgument("include", found: "no layer that is left", wanted: "patterns that leave a layer")
-    }
-    return Set(chosen)
-  }
-
-  /// A pattern may be meant for the layer or for its weight.
-  private static func matches(_ name: String, _ pattern: String) -> Bool {
-    shellMatches(name, pattern) || shellMatches("\(name).weight", pattern)
-  }
-}
-
-extension ModelCompression {
-  /// Writes the model, in factors or multiplied out, in the type that most of the original's numbers have.
-  ///
-  /// - Throws: `InvalidArgument` when that is the original itself; `FileError`.
-  public func save(to path: String, replacing original: String, isDense: Bool = false) throws {
-    try model.save(
-      to: path, replacing: original, isDense: isDense,
-      metadata: ["apus.method": method, "apus.budget": "keeping \(ratio)"])
-  }
-
-  /// The figures that some layer has, in the order in which they were met.
-  private var figureNames: [String] {
-    var names: [String] = []
-    for layer in layers { for figure in layer.figures where !names.contains(figure.name) { names.append(figure.name) } }
-    return names
-  }
-
-  public var table: Table {
-    let names = figureNames
-    var table = Table(
-      "Layers", columns: ["layer", "shape", "rank", "kept", "weight error", "output error"] + names,
-      caption: "Output errors are relative, on the inputs that the original network gives the layer.")
-    for layer in layers {
-      var cells: [any DatumConvertible] = [
-        layer.name, text(layer.shape), layer.rank, Double(layer.keptParameters) / Double(layer.originalParameters),
-        layer.weightError, layer.outputError,
-      ]
-      for name in names { cells.append(layer.figures.first { $0.name == name }?.value) }
-      table.add(cells)
-    }
-    return table
-  }
-
-  public var section: Report.Section {
-    let places = layers.indices.map { Double($0 + 1) }
-    return Report.Section(
-      id: "compress-\(method)", title: "Compressed by \(method)",
-      blocks: [
-        .facts([
-          Fact("Method", method), Fact("Layers worked on", layers.count),
-          Fact("Numbers of these layers kept", keptFraction), Fact("Parameters of the model", model.parameterCount),
-          Fact("Warnings", warnings.count), Fact("Seconds", (seconds * 100).rounded() / 100),
-        ]),
-        .plot(
-          Plot(
-            "Errors by layer", caption: "In the order of the network.", x: "layer", y: "relative error",
-            [
-              Series("weights", x: places, y: layers.map(\.weightError), .lineAndPoints),
-              Series("outputs", x: places, y: layers.map { $0.outputError ?? .nan }, .lineAndPoints),
-            ])),
-        .table(table),
-      ])
-  }
-
-  public var json: JSONValue {
-    [
-      "method": .string(method), "ratio": .number(ratio), "kept_fraction": .number(keptFraction),
-      "parameters": .integer(model.parameterCount), "seconds": .number(seconds),
-      "warnings": .array(warnings.map { .string($0) }),
-      "layers": .array(
-        layers.map { layer in
-          .object(
-            [
-              .init("name", .string(layer.name)), .init("shape", .array(layer.shape.map { .integer($0) })),
-              .init("rank", layer.rank.map { .integer($0) } ?? .null),
-              .init("original_parameters", .integer(layer.originalParameters)),
-              .init("kept_parameters", .integer(layer.keptParameters)),
-              .init("weight_error", .number(layer.weightError)),
-              .init("output_error", layer.outputError.map { .number($0) } ?? .null),
-              .init("figures", .object(layer.figures.map { .init($0.name, .number($0.value)) })),
-            ])
-        }),
-    ]
   }
 }

@@ -1,5 +1,4 @@
-public import CatalogueCore
-import Foundation
+import Networks
 import Tensors
 
 /// What a model of language is worth on a text, alone or beside the one it was made from.
@@ -14,6 +13,9 @@ public struct ModelEvaluation: Sendable {
   public var quality: Quality
   public var parameters: Int
   public var originalParameters: Int?
+  /// What all tensors take in a file.
+  public var bytes: Double
+  public var originalBytes: Double?
   /// Multiplications and additions of the linear layers for one token.
   public var operationsPerToken: Double
   public var originalOperationsPerToken: Double?
@@ -31,6 +33,34 @@ public struct ModelEvaluation: Sendable {
     case .decoder(let result): result.comparison.map { result.loss - $0.originalLoss }
     case .encoder(let result): 1 - result.meanCosine
     }
+  }
+
+  /// What the damage is the mean of, up to a constant that all models share: the losses of a decoder's windows, or one
+  /// less an encoder's cosines.
+  var samples: [Double] {
+    switch quality {
+    case .decoder(let result): result.windowLosses
+    case .encoder(let result): result.cosines.map { 1 - $0 }
+    }
+  }
+}
+
+/// A text, and what a model makes of it: computed once, however many are then measured beside that model.
+public struct EvaluationReference: Sendable {
+  enum Measured: Sendable {
+    case decoder(DecoderReference)
+    case encoder(EncoderReference)
+  }
+
+  let measured: Measured
+  /// Of the original alone.
+  let alone: ModelEvaluation
+
+  /// Of the original beside itself.
+  public var evaluation: ModelEvaluation {
+    var result = alone
+    if case .decoder(let reference) = measured { result.quality = .decoder(reference.beside) }
+    return result.beside(alone)
   }
 }
 
@@ -56,136 +86,95 @@ public struct ModelEvaluator: Sendable {
   public func evaluate(
     _ model: TextModel, against original: TextModel? = nil, on text: String, progress: WorkProgress = .silent
   ) throws -> ModelEvaluation {
+    guard let original else {
+      return try reference(of: model, on: text, keepsPredictions: false, progress: progress).alone
+    }
+    let reference = try reference(
+      of: original, on: text, contextLength: model.contextLength, progress: progress.part(0, of: 2))
+    return try evaluate(model, against: reference, progress: progress.part(1, of: 2))
+  }
+
+  /// Measures an original, for ``evaluate(_:against:progress:)``.
+  ///
+  /// - Throws: `InvalidArgument` when the text does not suffice, or has something that no token stands for;
+  ///   `CancellationError`.
+  public func reference(
+    of original: TextModel, on text: String, progress: WorkProgress = .silent
+  ) throws -> EvaluationReference {
+    try reference(of: original, on: text, contextLength: .max, progress: progress)
+  }
+
+  private func reference(
+    of original: TextModel, on text: String, contextLength: Int = .max, keepsPredictions: Bool = true,
+    progress: WorkProgress
+  ) throws -> EvaluationReference {
     guard tokens >= 2, sentences >= 20 else {
       throw InvalidArgument(
         "amount", found: "\(tokens) tokens, \(sentences) sentences", wanted: "at least 2 tokens and 20 sentences")
     }
+    let length = min(contextLength, original.contextLength)
+    let measured: EvaluationReference.Measured
     let quality: ModelEvaluation.Quality
-    switch (model.network, original?.network) {
-    case (.decoder(let decoder), nil), (.decoder(let decoder), .decoder):
+    switch original.network {
+    case .decoder(let network):
       let evaluator = try DecoderEvaluator(
-        text: text, tokenizer: model.tokenizer, contextLength: model.contextLength, tokens: tokens)
-      var reference = decoder
-      if case .decoder(let network) = original?.network { reference = network }
-      guard reference.configuration.vocabulary == decoder.configuration.vocabulary else {
-        throw InvalidArgument(
-          "against", found: "a vocabulary of \(reference.configuration.vocabulary)",
-          wanted: "the model's \(decoder.configuration.vocabulary)")
+        text: text, tokenizer: original.tokenizer, contextLength: length, tokens: tokens)
+      let reference = try evaluator.reference(of: network, keepsPredictions: keepsPredictions, progress: progress)
+      (measured, quality) = (.decoder(reference), .decoder(reference.evaluation))
+    case .encoder(let network):
+      guard let tokenizer = original.tokenizer as? WordPieceTokenizer else {
+        throw InvalidArgument("tokenizer", found: "one of another kind", wanted: "WordPiece, as BERT's encoders have")
       }
-      quality = .decoder(
-        try evaluator.evaluate(decoder, against: original == nil ? nil : reference, progress: progress))
-    case (.encoder, nil), (.encoder, .encoder):
-      let data = try LabelledSentences(of: text, count: sentences)
-      quality = .encoder(try compareEncoders(model, original ?? model, data, progress))
+      let evaluator = try EncoderEvaluator(
+        text: text, tokenizer: tokenizer, maximumLength: min(maximumLength, length), sentences: sentences)
+      let reference = try evaluator.reference(of: network, progress: progress)
+      (measured, quality) = (.encoder(reference), .encoder(reference.beside))
+    }
+    return EvaluationReference(measured: measured, alone: ModelEvaluation(original, quality))
+  }
+
+  /// Measures a model beside an original that was measured already.
+  ///
+  /// - Throws: `InvalidArgument` when one is a decoder and the other is not, or for another vocabulary, width or a shorter
+  ///   context than the original's; `CancellationError`.
+  public func evaluate(
+    _ model: TextModel, against reference: EvaluationReference, progress: WorkProgress = .silent
+  ) throws -> ModelEvaluation {
+    func require(_ what: String, _ found: Int, _ wanted: Int, atLeast: Bool = false) throws {
+      guard atLeast ? found >= wanted : found == wanted else {
+        throw InvalidArgument("against", found: "\(what) of \(wanted)", wanted: "the model's \(found)")
+      }
+    }
+    let quality: ModelEvaluation.Quality
+    switch (model.network, reference.measured) {
+    case (.decoder(let network), .decoder(let original)):
+      try require("a vocabulary", network.configuration.vocabulary, original.model.configuration.vocabulary)
+      try require("a context", model.contextLength, original.evaluator.windows.length, atLeast: true)
+      quality = .decoder(try original.evaluator.evaluate(network, against: original, progress: progress))
+    case (.encoder(let network), .encoder(let original)):
+      try require("a vocabulary", network.configuration.vocabulary, original.vocabulary)
+      try require("a width", network.configuration.width, original.vectors.columns)
+      try require("a context", model.contextLength, original.evaluator.longest, atLeast: true)
+      quality = .encoder(try original.evaluator.evaluate(network, against: original, progress: progress))
     default:
       throw InvalidArgument(
         "against", found: "a network of the other kind", wanted: "a decoder beside a decoder, or an encoder beside one")
     }
-    return ModelEvaluation(
-      model: model.path, original: original?.path, quality: quality, parameters: model.parameterCount,
-      originalParameters: original?.parameterCount, operationsPerToken: model.operationsPerToken,
-      originalOperationsPerToken: original?.operationsPerToken)
-  }
-
-  private func compareEncoders(
-    _ model: TextModel, _ original: TextModel, _ data: LabelledSentences, _ progress: WorkProgress
-  ) throws -> EncoderEvaluation {
-    guard var embedder = model.embedder, var reference = original.embedder else {
-      throw InvalidArgument("tokenizer", found: "one of another kind", wanted: "WordPiece, as BERT's encoders have")
-    }
-    embedder.tokenizer.maximumLength = min(maximumLength, model.contextLength)
-    reference.tokenizer.maximumLength = min(maximumLength, original.contextLength)
-    let tokens = Double(data.sentences.reduce(0) { $0 + embedder.tokenizer.encode($1).count })
-    var (seconds, originalSeconds) = (0.0, 0.0)
-    let vectors = try timed(&seconds) { try embedder.embed(data.sentences, progress: progress.part(0, of: 2)) }
-    let wanted = try timed(&originalSeconds) { try reference.embed(data.sentences, progress: progress.part(1, of: 2)) }
-    var result = try EncoderEvaluation(vectors, wanted, of: data)
-    result.tokensPerSecond = tokens / seconds
-    result.originalTokensPerSecond = tokens / originalSeconds
-    return result
+    return ModelEvaluation(model, quality).beside(reference.alone)
   }
 }
 
 extension ModelEvaluation {
-  /// Name, value, and the original's value where there is one.
-  private var lines: [(name: String, key: String, value: Double, original: Double?)] {
-    var lines: [(name: String, key: String, value: Double, original: Double?)] = []
-    switch quality {
-    case .decoder(let result):
-      let other = result.comparison
-      lines = [
-        ("Loss, nats a token", "loss", result.loss, other?.originalLoss),
-        ("Perplexity", "perplexity", result.perplexity, other.map { Double.exp($0.originalLoss) }),
-        ("Bits a byte of text", "bits_per_byte", result.bitsPerByte, nil),
-      ]
-      if let other {
-        lines += [
-          ("KL divergence from the original, nats", "divergence", other.divergence, 0),
-          ("Same likeliest token", "agreement", other.agreement, 1),
-        ]
-      }
-      lines.append(("Tokens a second", "tokens_per_second", result.tokensPerSecond, other?.originalTokensPerSecond))
-    case .encoder(let result):
-      if original != nil {
-        lines = [
-          ("Mean cosine to the original", "mean_cosine", result.meanCosine, 1),
-          ("Cosine that 5 % fall below", "low_cosine", result.lowCosine, 1),
-          ("Shared among the ten nearest sentences", "retrieval_overlap", result.retrievalOverlap, 1),
-        ]
-      }
-      lines += [
-        (
-          "Linear probe: \(result.probeMeaning)", "probe_accuracy", result.probeAccuracy,
-          original == nil ? nil : result.originalProbeAccuracy
-        ),
-        (
-          "Tokens a second", "tokens_per_second", result.tokensPerSecond,
-          original == nil ? nil : result.originalTokensPerSecond
-        ),
-      ]
-    }
-    lines += [
-      ("Parameters", "parameters", Double(parameters), originalParameters.map(Double.init)),
-      ("Operations of linear layers a token", "operations_per_token", operationsPerToken, originalOperationsPerToken),
-    ]
-    return lines
+  fileprivate init(_ model: TextModel, _ quality: Quality) {
+    self.init(
+      model: model.path, quality: quality, parameters: model.parameterCount, bytes: model.sizeInBits / 8,
+      operationsPerToken: model.operationsPerToken)
   }
 
-  public var table: Table {
-    let hasOriginal = original != nil
-    var table = Table(
-      "Measured", columns: ["", "model"] + (hasOriginal ? ["original", "ratio"] : []),
-      caption: hasOriginal ? "The model beside the one it was made from." : "")
-    for line in lines {
-      var cells: [any DatumConvertible] = [line.name, line.value]
-      if hasOriginal {
-        let ratio: Double? = line.original.flatMap { $0 == 0 ? nil : line.value / $0 }
-        cells += [line.original, ratio]
-      }
-      table.add(cells)
-    }
-    return table
-  }
-
-  public var section: Report.Section {
-    var facts = [Fact("Model", model)]
-    if let original { facts.append(Fact("Original", original)) }
-    switch quality {
-    case .decoder(let result): facts.append(Fact("Tokens of text", result.tokens))
-    case .encoder(let result): facts.append(Fact("Sentences", result.sentences))
-    }
-    return Report.Section(id: "evaluation", title: "Evaluation", blocks: [.facts(facts), .table(table)])
-  }
-
-  public var json: JSONValue {
-    func members(_ value: (Double, Double?) -> Double?) -> [JSONValue.Member] {
-      lines.compactMap { line in value(line.value, line.original).map { .init(line.key, .number($0)) } }
-    }
-    var object: [JSONValue.Member] = [.init("model", .string(model))]
-    object += members { value, _ in value }
-    if let original {
-      object.append(.init("original", .object([.init("model", .string(original))] + members { $1 })))
-    }
-    return .object(object)
+  fileprivate func beside(_ original: ModelEvaluation) -> ModelEvaluation {
+    var result = self
+    (result.original, result.originalParameters) = (original.model, original.parameters)
+    (result.originalBytes, result.originalOperationsPerToken) = (original.bytes, original.operationsPerToken)
+    return result
   }
 }

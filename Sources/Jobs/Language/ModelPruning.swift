@@ -41,14 +41,13 @@ public struct ModelPruningJob: Sendable {
 
   /// - Parameter text: what m-fac takes gradients on, and modhifi evaluates the network on.
   /// - Throws: `UsageError` for an unknown method; `InvalidArgument` for a sparsity outside (0, 1), patterns that match
-  ///   nothing, a missing text, or a network that the method cannot prune; `CancellationError`.
+  ///   nothing, a missing text, or a network that the method cannot prune; `FileError` for one of rounded weights;
+  ///   `CancellationError`.
   public func run(
     _ model: TextModel, text: String? = nil, progress: WorkProgress = .silent
   ) throws -> ModelPruning {
     guard Self.methods.contains(method) else {
-      let suggestion = nearest(to: method, among: Self.methods).map { "did you mean '\($0)'? " } ?? ""
-      throw UsageError(
-        "there is no way '\(method)' to prune a model; \(suggestion)there are \(Self.methods.joined(separator: ", "))")
+      throw UsageError(noSuch: "way '\(method)' to prune a model", method, among: Self.methods)
     }
     guard sparsity > 0, sparsity < 1 else {
       throw InvalidArgument("sparsity", found: "\(sparsity)", wanted: "above 0 and below 1")
@@ -57,6 +56,7 @@ public struct ModelPruningJob: Sendable {
     guard !needsText || text != nil else {
       throw InvalidArgument("text", found: "none", wanted: "a text, which '\(method)' looks at")
     }
+    try model.requireNumbers()
     let start = ContinuousClock.now
     var result: ModelPruning
     if method == "modhifi" {
@@ -74,7 +74,7 @@ public struct ModelPruningJob: Sendable {
   private func pruneWeights<Network: TextNetwork>(
     _ network: Network, _ model: TextModel, _ text: String?, _ progress: WorkProgress
   ) throws -> ModelPruning {
-    let names = try LayerPatterns(included: included, excluded: excluded).select(
+    let names = try NamePatterns(included: included, excluded: excluded).layers(
       from: network.linearGroups.flatMap { $0 })
     let weights = Set(names.map { "\($0).weight" })
     func isEligible(_ name: String, _ shape: [Int]) -> Bool { weights.contains(name) }

@@ -17,10 +17,7 @@ public enum NetworkMethods {
     case "fwsvd": return FWSVD()
     case "saes-svd": return SAESSVD()
     case "cospadi": return CoSpaDi()
-    default:
-      let suggestion = nearest(to: id, among: ids).map { "did you mean '\($0)'? " } ?? ""
-      throw UsageError(
-        "there is no way '\(id)' to compress a network; \(suggestion)there are \(ids.joined(separator: ", "))")
+    default: throw UsageError(noSuch: "way '\(id)' to compress a network", id, among: ids)
     }
   }
 }

@@ -22,12 +22,15 @@ public struct TextModel: Sendable {
   public let path: String
   /// Bits of a number as the file stores it, on average.
   public let storedBits: Double
+  /// Whether the file has matrices as codes of a few bits; here they are the numbers that those stand for.
+  public let isQuantized: Bool
 
   public init(_ network: Network, tokenizer: any Tokenizer, path: String = "", storedBits: Double = 32) {
     self.network = network
     self.tokenizer = tokenizer
     self.path = path
     self.storedBits = storedBits
+    isQuantized = false
   }
 
   /// Reads a model.
@@ -35,14 +38,15 @@ public struct TextModel: Sendable {
   /// A decoder's configuration is in the checkpoint's metadata, as `apus train` writes it, or in a `config.json` of a
   /// LLaMA; an encoder's is in a `config.json` of a BERT. The file and the tokenizer may lie beside the checkpoint or in
   /// the folder `tokenizer`.
-  /// - Throws: `FileError` or `StateMismatch` when there is no such model.
+  /// - Throws: `FileError` or `StateMismatch` when there is no such model; `InvalidArgument` with the name of a tensor that
+  ///   is not finite.
   public init(_ path: String, tokenizer folder: String? = nil) throws {
     let checkpoint = try Checkpoint(Self.weights(path))
     let beside = Self.folder(of: checkpoint.path)
     let configuration = [folder.map(Self.folder(of:)), beside].compactMap(\.self).map { "\($0)/config.json" }
       .first { FileManager.default.fileExists(atPath: $0) }
     self.path = path
-    storedBits = 8 * Double(checkpoint.byteCount) / Double(max(checkpoint.parameterCount, 1))
+    isQuantized = checkpoint.metadata[QuantizedCheckpoint.key] != nil
     if checkpoint.metadata["config"] != nil {
       let model = try Self.decoder(checkpoint, GPTConfiguration(of: checkpoint))
       network = .decoder(model)
@@ -60,6 +64,14 @@ public struct TextModel: Sendable {
         .unsuitable, path,
         "neither its metadata nor a config.json beside it says what network this is; name the folder with --tokenizer")
     }
+    try network.requireFinite()
+    let numbers = Double(8 * checkpoint.byteCount) - network.placeBits
+    storedBits = numbers / Double(max(network.parameterCount, 1))
+  }
+
+  /// - Throws: `FileError` when its weights are rounded ones, which are not made smaller again.
+  func requireNumbers() throws {
+    guard !isQuantized else { throw FileError(.unsuitable, path, QuantizedCheckpoint.advice) }
   }
 
   /// The width of the context: the most tokens that are looked at together.
@@ -79,35 +91,14 @@ public struct TextModel: Sendable {
   public var isDecoder: Bool { if case .decoder = network { true } else { false } }
 
   /// The linear layers by name.
-  public var linearLayers: [(name: String, layer: Linear<Float>)] {
-    switch network {
-    case .decoder(let model): model.linearLayers
-    case .encoder(let model): model.linearLayers
-    }
-  }
+  public var linearLayers: [(name: String, layer: Linear<Float>)] { network.linearLayers }
 
   /// Numbers in all tensors, as they are stored: a factor that layers share counts once.
-  public var parameterCount: Int {
-    func count(_ model: some Module<Float>) -> Int {
-      var seen: Set<ObjectIdentifier> = []
-      return (model.parameters.tensors + model.buffers.tensors).reduce(0) { sum, tensor in
-        seen.insert(tensor.storageIdentity).inserted ? sum + tensor.count : sum
-      }
-    }
-    return switch network {
-    case .decoder(let model): count(model)
-    case .encoder(let model): count(model)
-    }
-  }
+  public var parameterCount: Int { network.parameterCount }
 
-  /// Bits of all tensors as they would be stored, with the places of sparse numbers.
-  public var sizeInBits: Double {
-    let places = linearLayers.reduce(0.0) { sum, entry in
-      guard case .dictionary(let codes, _) = entry.layer.form else { return sum }
-      return sum + Double(codes.values.count) * 32 + Double(codes.rows) * 32
-    }
-    return Double(parameterCount) * storedBits + places
-  }
+  /// Bits of all tensors as they are stored, with the places of sparse numbers: those of the file it was read from, and
+  /// of what is made of it those of the file it would make.
+  public var sizeInBits: Double { Double(parameterCount) * storedBits + network.placeBits }
 
   /// Multiplications and additions of the linear layers for one token.
   public var operationsPerToken: Double {
@@ -236,5 +227,55 @@ public struct TextModel: Sendable {
         .unsuitable, folder, "a tokenizer of \(tokenizer.vocabularyCount) tokens does not fit a model of \(vocabulary)")
     }
     return tokenizer
+  }
+}
+
+extension TextModel.Network {
+  var linearLayers: [(name: String, layer: Linear<Float>)] {
+    switch self {
+    case .decoder(let model): model.linearLayers
+    case .encoder(let model): model.linearLayers
+    }
+  }
+
+  /// Layers that share an input, in the order in which they are evaluated.
+  var groups: [[String]] {
+    switch self {
+    case .decoder(let model): model.linearGroups
+    case .encoder(let model): model.linearGroups
+    }
+  }
+
+  var parameterCount: Int {
+    func count(_ model: some Module<Float>) -> Int {
+      var seen: Set<ObjectIdentifier> = []
+      return (model.parameters.tensors + model.buffers.tensors).reduce(0) { sum, tensor in
+        seen.insert(tensor.storageIdentity).inserted ? sum + tensor.count : sum
+      }
+    }
+    return switch self {
+    case .decoder(let model): count(model)
+    case .encoder(let model): count(model)
+    }
+  }
+
+  /// - Throws: `InvalidArgument` with the name of the first tensor that is not finite.
+  func requireFinite() throws {
+    func check(_ model: some Module<Float>) throws {
+      for (name, tensor) in zip(model.parameters.names, model.parameters.tensors) { try tensor.requireFinite(name) }
+      for (name, tensor) in zip(model.buffers.names, model.buffers.tensors) { try tensor.requireFinite(name) }
+    }
+    switch self {
+    case .decoder(let model): try check(model)
+    case .encoder(let model): try check(model)
+    }
+  }
+
+  /// Bits of the places of sparse numbers.
+  var placeBits: Double {
+    linearLayers.reduce(0.0) { sum, entry in
+      guard case .dictionary(let codes, _) = entry.layer.form else { return sum }
+      return sum + 8 * Double(codes.places.byteCount)
+    }
   }
 }

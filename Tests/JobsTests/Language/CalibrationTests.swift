@@ -94,6 +94,40 @@ import Testing
     #expect(merged.tokens == 1_024 && distance(merged.gram, sum) < 1e-9)
   }
 
+  @Test func mergingAgainChangesNothing() throws {
+    let model = try randomDecoder(folder.file("a.safetensors"))
+    let (one, both) = (folder.file("one"), folder.file("both"))
+    let other = randomText(lines: 120, seed: 8)
+    let job = CalibrationJob(tokens: 512)
+    _ = try job.run(model, on: text, named: "one", keptIn: one)
+    func merged(_ others: [String]) throws -> CalibrationFile {
+      try job.run(model, on: other, named: "two", keptIn: both, merging: others)
+    }
+    #expect(try merged([one]).calibration.fewestTokens == 1_024)
+    let before = try Data(contentsOf: URL(fileURLWithPath: both))
+    #expect(try merged([one]).calibration.fewestTokens == 1_024)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: both)) == before)
+    // As after a kill between the pass and the merge.
+    try FileManager.default.removeItem(atPath: both)
+    _ = try job.run(model, on: other, named: "two", keptIn: both)
+    #expect(try merged([one]).calibration.fewestTokens == 1_024)
+    let kept = folder.file("kept")
+    try before.write(to: URL(fileURLWithPath: kept))
+    #expect(try same(both, kept))
+    // Into itself, the same pass twice, another set of passes, and another kind.
+    #expect(throws: InvalidArgument.self) { try merged([both]) }
+    #expect(throws: InvalidArgument.self) { try merged([one, one]) }
+    #expect(throws: InvalidArgument.self) { try merged([]) }
+    #expect(throws: InvalidArgument.self) {
+      try job.run(model, on: text, named: "one", keptIn: folder.file("new"), merging: [both])
+    }
+    #expect(throws: InvalidArgument.self) {
+      try CalibrationJob(tokens: 512, includesFisher: true).run(
+        model, on: other, named: "two", keptIn: folder.file("new"), merging: [one])
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder.file("new")), "refused before anything is gathered")
+  }
+
   @Test func encodersAreCalibratedWithoutTheirPadding() throws {
     let model = try randomEncoder(folder.file("encoder"))
     let file = try CalibrationJob(tokens: 600, includesFisher: true).run(model, on: text, named: "text")

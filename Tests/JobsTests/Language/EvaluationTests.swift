@@ -37,6 +37,33 @@ import Training
     #expect(result.section.blocks.count == 2)
   }
 
+  /// Measured once, an original serves any number of models, and each is measured as it is alone beside it.
+  @Test func aReferenceServesMany() throws {
+    let (first, second) = (folder.file("a.safetensors"), folder.file("b.safetensors"))
+    let decoders = [try randomDecoder(first), try randomDecoder(second, seed: 2)]
+    let encoders = try [UInt64(1), 2].map { try randomEncoder(folder.file("encoder\($0)"), seed: $0) }
+    let evaluator = ModelEvaluator(tokens: 512, sentences: 60)
+    for models in [decoders, encoders] {
+      let reference = try evaluator.reference(of: models[0], on: text)
+      #expect(abs(try #require(reference.evaluation.damage)) < 1e-12)
+      for model in models {
+        let alone = try evaluator.evaluate(model, against: models[0], on: text)
+        let beside = try evaluator.evaluate(model, against: reference)
+        #expect(alone.damage == beside.damage && alone.original == beside.original)
+        #expect(beside.originalBytes == reference.evaluation.bytes && beside.tokensPerSecond > 0)
+        if case .decoder(let a) = alone.quality, case .decoder(let b) = beside.quality {
+          #expect(a.comparison?.divergence == b.comparison?.divergence && a.windowLosses == b.windowLosses)
+          #expect(abs(a.windowLosses.reduce(0, +) / Double(a.windowLosses.count) - a.loss) < 1e-12)
+        }
+        if case .encoder(let a) = alone.quality, case .encoder(let b) = beside.quality {
+          #expect(a.retrievalOverlap == b.retrievalOverlap && a.cosines == b.cosines && a.cosines.count == 60)
+        }
+      }
+    }
+    let reference = try evaluator.reference(of: decoders[0], on: text)
+    #expect(throws: InvalidArgument.self) { try evaluator.evaluate(encoders[0], against: reference) }
+  }
+
   @Test func anEncoderBesideItselfLosesNothing() throws {
     let model = try randomEncoder(folder.file("encoder"))
     let result = try ModelEvaluator(sentences: 60).evaluate(model, against: model, on: text)

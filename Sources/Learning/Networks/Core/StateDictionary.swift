@@ -100,7 +100,7 @@ extension Module {
     // Places are whole numbers: they are not rounded to the type of the others.
     let declarations =
       tensors.map { SafetensorsWriter.Declaration($0.name, type ?? $0.tensor.storedType, $0.tensor.shape) }
-      + factors.places.map { .init($0.name, .int32, $0.tensor.shape) }
+      + factors.places.map { .init($0.name, $0.tensor.storedType, $0.tensor.shape) }
     var writer = try SafetensorsWriter(path, declaring: declarations, metadata: metadata)
     for (name, tensor) in tensors { try writer.write(tensor, named: name) }
     for (name, tensor) in factors.places { try writer.write(tensor, named: name) }
@@ -142,12 +142,12 @@ extension Module {
   /// and those that need not be written, because an earlier layer has the same.
   private var factorRecords:
     (
-      records: [String: FactoredCheckpoint.Factors], places: [(name: String, tensor: Tensor<Int32>)],
+      records: [String: FactoredCheckpoint.Factors], places: [(name: String, tensor: AnyTensor)],
       shared: Set<String>
     )
   {
     var records: [String: FactoredCheckpoint.Factors] = [:]
-    var places: [(name: String, tensor: Tensor<Int32>)] = []
+    var places: [(name: String, tensor: AnyTensor)] = []
     var firstNames: [ObjectIdentifier: (name: String, shape: [Int])] = [:]
     var shared: Set<String> = []
     func stored(_ factor: Tensor<Scalar>, _ name: String) -> String {
@@ -167,10 +167,15 @@ extension Module {
         (record.left, record.right) = (stored(left, record.left), stored(right, record.right))
       case .corrected: record.base = "\(weight).base"
       case .dictionary(let codes, _):
-        let (columns, counts) = ("\(weight).columns", "\(weight).counts")
-        (record.columns, record.counts) = (columns, counts)
-        places.append((columns, codes.indices))
-        places.append((counts, codes.starts[1...] - codes.starts[0..<codes.rows]))
+        for (part, tensor) in codes.places.stored {
+          let name = "\(weight).\(part)"
+          places.append((name, tensor))
+          switch part {
+          case "mask": record.mask = name
+          case "columns": record.columns = name
+          default: record.counts = name
+          }
+        }
       }
       records[weight] = record
     }
@@ -202,9 +207,10 @@ extension Module {
         let right = Tensor<Scalar>.zeros([rank, shape[1]])
         parts["\(weight).left"] = factors.left
         parts["\(weight).right"] = factors.right
-        if let (starts, columns) = try checkpoint.sparsePattern(of: factors) {
+        if let places = try checkpoint.sparsePlaces(of: factors) {
           let codes = SparseCodes<Scalar>(
-            unchecked: rank, starts: starts, indices: columns, values: .zeros([columns.count]))
+            unchecked: rank, starts: Tensor(places.starts), indices: Tensor(places.columns),
+            values: .zeros([places.columns.count]))
           layer.form = .dictionary(codes: codes, atoms: right)
         } else if let base = factors.base {
           parts["\(weight).base"] = base

@@ -1,4 +1,5 @@
 import CVectorKernels
+public import FileFormats
 public import LinearAlgebra
 public import Tensors
 
@@ -36,6 +37,9 @@ public struct SparseCodes<Scalar: RealScalar>: Sendable {
   init(unchecked columns: Int, starts: Tensor<Int32>, indices: Tensor<Int32>, values: Tensor<Scalar>) {
     (self.columns, self.starts, self.indices, self.values) = (columns, starts, indices, values)
   }
+
+  /// Where the coefficients stand, as files keep it.
+  public var places: SparsePlaces { SparsePlaces(starts: starts.scalars, columns: indices.scalars, width: columns) }
 
   /// The matrix with its zeros, shape [outputs, atoms]. Derivatives flow to the coefficients.
   public var dense: Tensor<Scalar> {
