@@ -36,17 +36,13 @@ struct EigenCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The seed of the first direction.", valueName: "n"))
   var seed: UInt64 = 1
 
-  @Option(help: ArgumentHelp("Also write report.html, with plots, to this folder.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   func run() throws {
     if let output, ArrayFormat(extensionOf: output) == nil {
       throw UsageError("\(output): the ending tells no format; wanted .npy, .npz, .safetensors, .csv, .tsv or .mtx")
     }
-    let target = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let start = ContinuousClock.now
     let progress = ProgressLine.shared.start("eigen")
     let source = try rows.open(stream)
@@ -64,9 +60,10 @@ struct EigenCommand: ParsableCommand {
       Fact("Most vectors held", result.memoryVectors), Fact("Seconds", (seconds * 100).rounded() / 100),
     ]
     if result.gapWarning { facts.append(Fact("Warning", "the gap is too small to trust the vector")) }
-    try PlainReport(title: "Top eigenvectors of a stream", facts: facts, plots: plots(result), seconds: seconds)
-      .present(
-        target, json: json ? jsonValue(result, seconds) : nil, output: output, seed: seed)
+    try results.show(
+      .facts(
+        facts, plots: plots(result), title: "Top eigenvectors of a stream", json: jsonValue(result, seconds),
+        seconds: seconds, seed: seed, output: output), to: page)
   }
 
   /// How the light rows came to their direction.

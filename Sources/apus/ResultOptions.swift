@@ -17,9 +17,11 @@ struct ResultOptions: ParsableArguments {
     try page?.write(
       Report(
         title: results.title, subtitle: results.subtitle, sections: results.sections,
-        provenance: Provenance.facts(seconds: results.seconds)))
+        provenance: Provenance.facts(seconds: results.seconds, seed: results.seed)))
     if json { return Console.print(results.json.text) }
     Console.print(results.summary ?? results.sections)
+    let figures = results.sections.flatMap(\.blocks).count { if case .plot = $0 { true } else { false } }
+    if page == nil, let hint = Console.hint(figures: figures) { Console.print(hint) }
     for warning in results.warnings.prefix(3) { Console.complain(warning) }
     for path in [results.output, page?.path].compactMap(\.self) { Console.print("written: \(path)") }
   }
@@ -33,9 +35,22 @@ struct ResultOptions: ParsableArguments {
     var summary: [Report.Section]?
     var json: JSONValue
     var seconds: Double
+    var seed: UInt64?
     var warnings: [String] = []
     /// The file that was written.
     var output: String?
+
+    /// Facts, which a terminal shows, and plots for the page.
+    static func facts(
+      _ facts: [Fact], plots: [Plot], title: String, json: JSONValue, seconds: Double, seed: UInt64? = nil,
+      output: String?
+    ) -> Results {
+      let blocks: [Report.Block] = [.facts(facts)] + plots.map { .plot($0) } + [.command(CommandLine.typed)]
+      return Results(
+        title: title, subtitle: "", sections: [.init(id: title, title: "", blocks: blocks)],
+        summary: [.init(id: "", title: "", blocks: [.facts(facts)])], json: json, seconds: seconds, seed: seed,
+        output: output)
+    }
   }
 }
 

@@ -68,11 +68,7 @@ struct SolveCommand: ParsableCommand {
   @Option(name: [.short, .long], help: ArgumentHelp("Where the solution goes.", valueName: "path"))
   var output: String?
 
-  @Option(help: ArgumentHelp("Also write report.html, with a plot, to this folder.", valueName: "dir"))
-  var report: String?
-
-  @Flag(help: "Print JSON.")
-  var json = false
+  @OptionGroup var results: ResultOptions
 
   private struct Solution {
     var found: IterativeSolution<Double>
@@ -96,7 +92,7 @@ struct SolveCommand: ParsableCommand {
     if let output, ArrayFormat(extensionOf: output) == nil {
       throw UsageError("\(output): the ending tells no format; wanted .npy, .npz, .safetensors, .csv, .tsv or .mtx")
     }
-    let target = try report.map { try ReportTarget(folder: $0) }
+    let page = try results.page()
     let start = ContinuousClock.now
     let a = try sparseMatrix()
     let array = try readArray(rightSide).real(as: Double.self)
@@ -112,13 +108,13 @@ struct SolveCommand: ParsableCommand {
     let bound =
       errorBound && x.isFinite
       ? try largestErrorBound(a, solution: x, rightSide: b, progress: ProgressLine.shared.start("bound")) : nil
-    try present(solution, a, b, seconds: seconds, bound: bound, in: target)
+    try present(solution, a, b, seconds: seconds, bound: bound, on: page)
     guard solution.found.isConverged else { throw ExitCode(1) }
   }
 
   private func present(
     _ solution: Solution, _ a: SparseMatrix<Double>, _ b: Tensor<Double>, seconds: Double, bound: Double?,
-    in target: ReportTarget?
+    on page: ReportTarget?
   ) throws {
     let found = solution.found
     let residual = (b - a.apply(found.solution)).norm().scalar
@@ -148,8 +144,10 @@ struct SolveCommand: ParsableCommand {
     let plots =
       history.count < 2
       ? [] : [Plot("Residual", x: "iteration", y: .logarithmic("relative residual"), [Series("", history)])]
-    try PlainReport(title: "Solution of a linear system", facts: facts, plots: plots, seconds: seconds).present(
-      target, json: json ? .object(members) : nil, output: output)
+    try results.show(
+      .facts(
+        facts, plots: plots, title: "Solution of a linear system", json: .object(members), seconds: seconds,
+        output: output), to: page)
   }
 
   private func reason(_ stop: IterativeSolution<Double>.Stop) -> String {
