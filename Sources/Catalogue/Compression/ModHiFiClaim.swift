@@ -175,7 +175,7 @@ struct ModHiFiClaim {
     func kept(_ name: String) -> String { value(0.75, name).formatted(digits: 3) }
     evidence.notes.append(
       "That greedy selection with scales keeps 0.85 at 0.75 is not asserted: it keeps \(kept("greedy + scales")) here; without "
-        + "the means \(kept("centred greedy + scales")), by backward selection \(kept("backward + scales")), with least "
+        + "the means \(kept("centred greedy + scales")), with least "
         + "squares instead of scales \(kept("greedy + least squares")).")
     for selector in Selector.allCases where isKnown(selector.rawValue) {
       let name = selector.rawValue

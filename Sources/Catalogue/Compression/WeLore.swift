@@ -39,7 +39,7 @@ struct WeLoreMethod: CataloguedMethod {
         "The threshold search is exact, and on a network of equal spectral norms with known light and heavy tails its "
         + "ranks reconstruct better than uniform ones at 0.5 and 0.4 of the parameters. On the character model they lose "
         + "less than uniform ones there, and training factors alone makes up for most of it. While it is trained, low ranks "
-        + "of gradients go with low ranks of the weights they lead to.")
+        + "of gradients go with low ranks of the weights they lead to, most of it by their shapes.")
   }
 
   func run(_ request: RunRequest) throws -> RunOutcome {

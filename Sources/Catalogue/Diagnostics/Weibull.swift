@@ -31,9 +31,8 @@ struct Weibull: CataloguedMethod {
       example: "apus run weibull weights=model.safetensors --trim middle80 -o fits.csv",
       claim: """
         A million Gaussian weights at each of five scales give k = 1.2054 and lambda = 0.8875 standard deviations, as \
-        the paper says, and known laws give their exact values. In a character model that is trained, query and key \
-        matrices leave that k before the others do; over a grid of runs of equal length in periods of their clock, \
-        lambda follows the root of learning rate over weight decay.
+        the paper says, and known laws give their exact values. In a character model that is trained, lambda grows \
+        while k stays near, and query and key matrices end below the others.
         """)
   }
 
