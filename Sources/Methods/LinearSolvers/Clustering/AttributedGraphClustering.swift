@@ -20,8 +20,8 @@ public struct AttributedGraphClustering: Sendable, Hashable {
   public enum Coordinates: Sendable, Hashable {
     /// The left singular vectors of ones and the smooth vectors: the published method, for graphs that are ambiguous.
     case smoothVectors
-    /// The first eigenvectors of the normalised Laplacian, as many as clusters, by LOBPCG with multigrid as preconditioner:
-    /// better where the edges are clear, and quicker on large graphs whose coarse levels fill up.
+    /// The first eigenvectors of the normalised Laplacian, as many as clusters, by LOBPCG, where needed with multigrid as
+    /// preconditioner: better where the edges are clear, and quicker on large graphs whose coarse levels fill up.
     case eigenvectors
   }
 
@@ -60,11 +60,12 @@ public struct AttributedGraphClustering: Sendable, Hashable {
 
   /// Coordinates of all N vertices, shape [N, R + 1] of R smooth vectors, or [N, clusters] of eigenvectors.
   public func embed(_ graph: AttributedGraph, progress: WorkProgress = .silent) throws -> GraphEmbedding {
-    let (matrix, components) = try graph.definiteLaplacian()
     if coordinates == .eigenvectors {
-      let vectors = try eigenvectors(graph, matrix, progress: progress)
+      let components = (connectedComponents(graph.augmented).max() ?? -1) + 1
+      let vectors = try eigenvectors(graph, progress: progress)
       return GraphEmbedding(coordinates: vectors, rates: [], components: components, isStagnated: false)
     }
+    let (matrix, components) = try graph.definiteLaplacian()
     let solver = try multigrid.build(matrix, progress: progress)
     let columns = [Tensor<Double>.ones([matrix.rows])] + solver.smoothVectors
     let coordinates = try SingularValueDecomposition(of: Tensor.stacked(columns, axis: 1)).left
@@ -73,23 +74,33 @@ public struct AttributedGraphClustering: Sendable, Hashable {
   }
 
   /// D^(-1/2) times the first eigenvectors of D^(-1/2) (D - A) D^(-1/2).
-  private func eigenvectors(
-    _ graph: AttributedGraph, _ matrix: SparseMatrix<Double>, progress: WorkProgress
-  ) throws -> Tensor<Double> {
-    let degrees = graph.augmented.matmul(.ones([graph.augmented.rows]))
+  ///
+  /// In graphs that mix fast the eigenvalues are well apart, and plain steps in single precision find them; multigrid is set
+  /// up where those do not get there.
+  private func eigenvectors(_ graph: AttributedGraph, progress: WorkProgress) throws -> Tensor<Double> {
+    let size = graph.augmented.rows
+    let degrees = graph.augmented.matmul(.ones([size]))
     let roots = (degrees .> 0).select(degrees, .ones(degrees.shape)).sqrt()
     let inverse = roots.reciprocal()
     let normalized = try graphLaplacian(graph.augmented).scalingRows(by: inverse).scalingColumns(by: inverse)
+    let single = try SparseMatrix<Float>(
+      rows: size, columns: size, starts: normalized.starts, indices: normalized.indices,
+      values: Tensor<Float>(normalized.values))
+    var random = RandomStream(seed: seed)
+    var method = LOBPCG(count: min(clusters.upperBound, size), tolerance: 1e-4, iterationLimit: 30)
+    let quick = try method.eigenpairs(of: single, random: &random, progress: progress)
+    if quick.convergence.isConverged { return Tensor<Double>(quick.vectors) * inverse.expanded(axis: 1) }
     var settings = BootstrapAMG(hierarchyLimit: 1)
     settings.rateIterations = 0
-    let multigrid = try settings.build(matrix).asPreconditioner
+    let multigrid = try settings.build(graph.definiteLaplacian().matrix).asPreconditioner
     let column = roots.expanded(axis: 1)
-    let preconditioner = FunctionOperator<Double>(symmetric: matrix.rows, takesBlocks: true) { x in
+    let preconditioner = FunctionOperator<Double>(symmetric: size, takesBlocks: true) { x in
       x.rank == 1 ? try multigrid.apply(x * roots) * roots : try multigrid.apply(x * column) * column
     }
-    var random = RandomStream(seed: seed)
-    let found = try LOBPCG(count: min(clusters.upperBound, matrix.rows), tolerance: 1e-4, iterationLimit: 100)
-      .eigenpairs(of: normalized, preconditioner: preconditioner, random: &random, progress: progress)
+    method.iterationLimit = 100
+    let found = try method.eigenpairs(
+      of: normalized, preconditioner: preconditioner, startingFrom: Tensor<Double>(quick.vectors), random: &random,
+      progress: progress)
     return found.vectors * inverse.expanded(axis: 1)
   }
 
