@@ -62,8 +62,7 @@ struct EigenCommand: ParsableCommand {
       Fact("Most vectors held", result.memoryVectors), Fact("Seconds", (seconds * 100).rounded() / 100),
     ]
     if result.gapWarning { facts.append(Fact("Warning", "the gap is too small to trust the vector")) }
-    Console.print(
-      Report(title: "", sections: [.init(id: "", title: "", blocks: [.facts(facts)])]).text(width: Console.width()))
+    Console.print([.facts(facts)])
     if let output { Console.print("written: \(output)") }
   }
 
