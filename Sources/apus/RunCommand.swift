@@ -74,7 +74,7 @@ struct RunOptions: ParsableArguments {
     let section = Report.Section(outcome, card)
     try places.report?.write(page(card.id, section, seconds: seconds))
     if json { return Console.print(summary.text) }
-    Console.print(Report(title: "", sections: [section]).text(width: Console.width()))
+    Console.print([section])
     if report == nil, let hint = Console.hint(figures: outcome.plots.count) { Console.print(hint) }
     for path in [output, places.report?.path].compactMap(\.self) { Console.print("written: \(path)") }
   }

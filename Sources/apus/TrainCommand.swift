@@ -75,7 +75,7 @@ struct TrainCommand: ParsableCommand {
       settings: settings, outcome: outcome, folder: output, seconds: (ContinuousClock.now - start) / .seconds(1))
     try reportTarget.write(summary.report)
     if json { return Console.print(summary.json.text) }
-    Console.print(Report(title: "", sections: [summary.textSection]).text(width: Console.width()))
+    Console.print([summary.textSection])
     Console.print("written: \(output)/model.safetensors, config.json, log.jsonl, report.html")
   }
 
