@@ -31,7 +31,7 @@ import Testing
     var pieces: [Tensor<Double>] = []
     while let piece = try stream.next(atMost: count, as: Double.self) { pieces.append(piece) }
     #expect(try stream.next(atMost: count) == nil)
-    return .concatenated(pieces)
+    return pieces.isEmpty ? .zeros([0, 0]) : .concatenated(pieces)
   }
 
   private func kind(_ body: () throws -> Void) -> FileError.Kind? {

@@ -124,7 +124,10 @@ struct LpSensitivity: CataloguedMethod {
   private func plots(_ kept: LpRowSample, _ outputs: [OutputArray]) -> [Plot] {
     func falling(_ label: String, _ values: Tensor<Double>) -> Series {
       let sorted = values.sorted(axis: 0, descending: true).scalars.prefix { $0 > 0 }
-      return Series(label, Array(sorted))
+      // Evenly in logarithms: a few hundred points are enough to draw any number of rows.
+      let places = Set((0...300).map { Int(Double.pow(Double(max(sorted.count, 1)), Double($0) / 300)) }).sorted()
+        .filter { $0 <= sorted.count }
+      return Series(label, x: places.map(Double.init), y: places.map { sorted[$0 - 1] })
     }
     var series = [falling("probability of a row", kept.probabilities)]
     for name in ["sensitivities", "lower-bounds", "upper-bounds"] {

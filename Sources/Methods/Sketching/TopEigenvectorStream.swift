@@ -164,22 +164,21 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
     var coefficients = products
     let squareScalars = squares.scalars
     var heavyRows: [Int] = []
+    var probabilities: [Double] = []
     for i in 0..<n {
       let square = Double(squareScalars[i])
       observed += 1
       energy += square
       if square >= heavyConstant / 4 * expectedEnergy / Double(dimension), square > 0 { heavyRows.append(i) }
+      // By what is known at this row, so that it does not matter how many come at a time.
+      if let normSampling { probabilities.append(min(1, normSampling * Double(dimension) * square / expectedEnergy)) }
     }
     for i in heavyRows {
       coefficients[i] = Tensor(repeating: 0, shape: [count])
       heavyEnergy += Double(squareScalars[i])
       heavy.append(rows[i], square: Double(squareScalars[i]))
     }
-    if let normSampling {
-      addSampled(rows, coefficients, squareScalars, share: normSampling)
-    } else {
-      add(rows, coefficients)
-    }
+    if normSampling == nil { add(rows, coefficients) } else { addSampled(rows, coefficients, probabilities) }
     blockRows += n
     if heavy.count > mostHeavy { compressHeavy() }
     mostVectors = max(mostVectors, memoryVectors)
@@ -220,21 +219,15 @@ public struct TopEigenvectorStream<Scalar: LinearScalar>: Sendable {
 
   /// The same with rows of small norm kept at random, and made longer.
   private mutating func addSampled(
-    _ rows: Tensor<Scalar>, _ coefficients: Tensor<Scalar>, _ squares: [Scalar], share: Double
+    _ rows: Tensor<Scalar>, _ coefficients: Tensor<Scalar>, _ probabilities: [Double]
   ) {
-    let whole = share * Double(dimension) / expectedEnergy
     var kept: [Int] = []
-    var scales: [Scalar] = []
-    for (i, square) in squares.enumerated() {
-      let probability = min(1, Double(square) * whole)
-      if Double.random(in: 0..<1, using: &random) < probability {
-        kept.append(i)
-        scales.append(Scalar(1 / probability))
-      }
-    }
+    for (i, probability) in probabilities.enumerated()
+    where Double.random(in: 0..<1, using: &random) < probability { kept.append(i) }
     guard !kept.isEmpty else { return }
     let places = Tensor(kept)
-    add(rows.gathered(places), coefficients.gathered(places) * Tensor(scales).expanded(axis: 1))
+    let scales = Tensor(kept.map { Scalar(1 / probabilities[$0]) }).expanded(axis: 1)
+    add(rows.gathered(places), coefficients.gathered(places) * scales)
   }
 
   /// sum += Aᵀ coefficients.

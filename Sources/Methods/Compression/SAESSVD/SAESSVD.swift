@@ -56,7 +56,8 @@ public struct SAESSVD: NetworkCompressor {
   /// `local error` ‖(W' - W) X‖ / ‖W X‖ and `cumulative error` ‖W' X - W X_f‖ / ‖W X_f‖.
   /// - Throws: `InvalidArgument`, with the layer's name, for a fraction outside (0, 1], a beta or range outside [0, 1],
   ///   data that is missing, inputs that are not finite, or a second moment that no damping repairs.
-  /// - Complexity: for g groups g evaluations of the network (2 g when its inputs do not fit in `memory`), and O(N n² + n³
+  /// - Complexity: for g groups g evaluations of the network up to that group (2 g when its inputs do not fit in `memory`),
+  ///   and O(N n² + n³
   ///   + m n² + min(m, n)³) a layer, with a symmetric eigenvalue problem more for each beta tried.
   public func compress<Model: SequentialLinearGroups<Float>>(
     _ model: Model, keeping fraction: Double, calibration: Calibration?, data: CalibrationData<Model>?,

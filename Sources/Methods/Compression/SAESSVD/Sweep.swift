@@ -56,6 +56,7 @@ struct Sweep<Model: SequentialLinearGroups<Float>> {
       throw InvalidArgument("data", found: "one batch", wanted: "at least two, to hold one out")
     }
     let kept = isHoldingOut ? data.count - max(1, data.count / 4) : data.count
+    let (current, original) = (beginning(of: current, before: name), beginning(of: original, before: name))
     for batch in 0..<data.count {
       let input = try inputs(of: current, [name], batch)[name]
       guard let input else { throw InvalidArgument("data", found: "no input", wanted: "data that reaches this layer") }
@@ -70,6 +71,18 @@ struct Sweep<Model: SequentialLinearGroups<Float>> {
       }
     }
     return SweepMoments(moments: fitted, heldOut: isHoldingOut ? heldOut : nil)
+  }
+
+  /// The same network with layers that cost nothing from the group of `name` on: what goes into that group is the same.
+  private func beginning(of model: Model, before name: String) -> Model {
+    let skipped = Set(model.linearGroups.drop { !$0.contains(name) }.joined())
+    var result = model
+    result.forEachLinear { name, layer in
+      guard skipped.contains(name) else { return }
+      let shape = layer.form.shape
+      layer.form = .lowRank(left: .zeros([shape[0], 1]), right: .zeros([1, shape[1]]))
+    }
+    return result
   }
 
   /// What goes into the named layers, token by token, without those that do not count.
