@@ -57,8 +57,7 @@ public struct SAESSVD: NetworkCompressor {
   /// - Throws: `InvalidArgument`, with the layer's name, for a fraction outside (0, 1], a beta or range outside [0, 1],
   ///   data that is missing, inputs that are not finite, or a second moment that no damping repairs.
   /// - Complexity: for g groups g evaluations of the network up to that group (2 g when its inputs do not fit in `memory`),
-  ///   and O(N n² + n³
-  ///   + m n² + min(m, n)³) a layer, with a symmetric eigenvalue problem more for each beta tried.
+  ///   and O(N n² + n³ + m n² + min(m, n)³) a layer, with a symmetric eigenvalue problem more for each beta tried.
   public func compress<Model: SequentialLinearGroups<Float>>(
     _ model: Model, keeping fraction: Double, calibration: Calibration?, data: CalibrationData<Model>?,
     where isIncluded: (String) -> Bool, progress: WorkProgress

@@ -56,13 +56,13 @@ struct Sweep<Model: SequentialLinearGroups<Float>> {
       throw InvalidArgument("data", found: "one batch", wanted: "at least two, to hold one out")
     }
     let kept = isHoldingOut ? data.count - max(1, data.count / 4) : data.count
-    let (current, original) = (beginning(of: current, before: name), beginning(of: original, before: name))
+    let (compressed, untouched) = (beginning(of: current, before: name), beginning(of: original, before: name))
     for batch in 0..<data.count {
-      let input = try inputs(of: current, [name], batch)[name]
+      let input = try inputs(of: compressed, [name], batch)[name]
       guard let input else { throw InvalidArgument("data", found: "no input", wanted: "data that reaches this layer") }
       var reference: Tensor<Float>?
       if mode != .whitenedSequential {
-        reference = try references.map { $0[batch][name] } ?? inputs(of: original, [name], batch)[name]
+        reference = try references.map { $0[batch][name] } ?? inputs(of: untouched, [name], batch)[name]
       }
       if batch < kept {
         try fitted.add(input, reference: reference)
