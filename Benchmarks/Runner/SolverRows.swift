@@ -6,6 +6,7 @@ import Imaging
 import LinearAlgebra
 import LinearSolvers
 import Networks
+import SpecialFunctions
 import Tensors
 
 var solverWorks: [Work] {

@@ -11,7 +11,8 @@ struct SolveCommand: ParsableCommand {
     commandName: "solve", abstract: "Solve a sparse linear system, and say how well it is solved.",
     usage: """
       apus solve <matrix> <right-side> [--method amg|cg|sor|dcdm] [--tolerance <t>] [--iterations <n>]
-                 [--relaxation <w>] [--grid <HxW>] [--mask <file>] [-o <path>] [--report <dir>] [--json]
+                 [--relaxation <w>] [--grid <HxW>] [--mask <file>] [--model <file>] [--memory <m>]
+                 [--no-error-bound] [-o <path>] [--report <dir>] [--json]
       """,
     discussion: """
       amg: conjugate gradients with multigrid hierarchies that are made until they converge fast (symmetric positive \
