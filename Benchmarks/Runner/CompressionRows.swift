@@ -59,13 +59,16 @@ func encoderCompressionRow(_ path: String) -> Work {
       try moments.add(x)
       return moments
     }
+    // A layer for each thread, as compressors of networks have it.
     return {
-      for weight in weights {
-        guard let rank = try lowRank(keeping: 0.5, of: weight.shape), let own = moments[weight.columns] else {
-          continue
-        }
-        keep(try CumulativeTarget(weight: weight, moments: own).factors(rank: rank, beta: 0))
-      }
+      keep(
+        try parallelMap(weights.count) { i in
+          let weight = weights[i]
+          guard let rank = try lowRank(keeping: 0.5, of: weight.shape), let own = moments[weight.columns] else {
+            throw PeerError(message: "no rank for \(weight.shape)")
+          }
+          return try CumulativeTarget(weight: weight, moments: own).factors(rank: rank, beta: 0)
+        })
     }
   }
 }

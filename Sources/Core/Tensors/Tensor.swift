@@ -206,6 +206,10 @@ public struct Tensor<Scalar: TensorScalar>: Sendable {
 
 extension Tensor: Equatable {
   /// Whether shapes and elements are equal. A NaN equals nothing, as in its scalars.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  @specialized(where Scalar == Int)
+  @specialized(where Scalar == Int32)
   public static func == (a: Tensor, b: Tensor) -> Bool {
     guard a.shape == b.shape else { return false }
     return a.withUnsafeBuffer { a in b.withUnsafeBuffer { b in a.elementsEqual(b) } }

@@ -22,8 +22,16 @@ APUS_CLONES void apus_block_extremes(const float *weights, size_t count, size_t 
         lows = __builtin_elementwise_min(lows, next);
         highs = __builtin_elementwise_max(highs, next);
       }
-      low = __builtin_reduce_min(lows);
-      high = __builtin_reduce_max(highs);
+      // Both at once: the largest of each half of a vector.
+      const weights16 both = __builtin_elementwise_max(
+          __builtin_shufflevector(highs, -lows, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+          __builtin_shufflevector(highs, -lows, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
+      const weights16 four = __builtin_elementwise_max(
+          both, __builtin_shufflevector(both, both, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+      const weights16 two = __builtin_elementwise_max(
+          four, __builtin_shufflevector(four, four, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+      high = two[0] > two[1] ? two[0] : two[1];
+      low = -(two[8] > two[9] ? two[8] : two[9]);
     }
     for (; i < end; i++) {
       low = weights[i] < low ? weights[i] : low;
@@ -97,11 +105,19 @@ APUS_CLONES void apus_pack_codes(const uint8_t *codes, size_t count, unsigned bi
     memcpy(bytes, codes, count);
     return;
   }
+  // Two or four codes are read as one number, whose parts move together.
   if (bits == 4) {
-    for (; i + 2 <= count; i += 2) bytes[i / 2] = (uint8_t)(codes[i] | codes[i + 1] << 4);
+    for (; i + 2 <= count; i += 2) {
+      uint16_t pair;
+      memcpy(&pair, codes + i, sizeof pair);
+      bytes[i / 2] = (uint8_t)(pair | pair >> 4);
+    }
   } else if (bits == 2) {
-    for (; i + 4 <= count; i += 4)
-      bytes[i / 4] = (uint8_t)(codes[i] | codes[i + 1] << 2 | codes[i + 2] << 4 | codes[i + 3] << 6);
+    for (; i + 4 <= count; i += 4) {
+      uint32_t four;
+      memcpy(&four, codes + i, sizeof four);
+      bytes[i / 4] = (uint8_t)(four | four >> 6 | four >> 12 | four >> 18);
+    }
   }
   // Eight codes fill `bits` bytes.
   for (; i < count; i += 8) {
@@ -121,12 +137,14 @@ APUS_CLONES void apus_unpack_codes(const uint8_t *bytes, size_t count, unsigned 
   }
   if (bits == 4) {
     for (; i + 2 <= count; i += 2) {
-      codes[i] = bytes[i / 2] & 15;
-      codes[i + 1] = bytes[i / 2] >> 4;
+      const uint16_t byte = bytes[i / 2], pair = (byte | byte << 4) & 0x0f0f;
+      memcpy(codes + i, &pair, sizeof pair);
     }
   } else if (bits == 2) {
-    for (; i + 4 <= count; i += 4)
-      for (unsigned k = 0; k < 4; k++) codes[i + k] = bytes[i / 4] >> (2 * k) & 3;
+    for (; i + 4 <= count; i += 4) {
+      const uint32_t byte = bytes[i / 4], four = (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303;
+      memcpy(codes + i, &four, sizeof four);
+    }
   }
   for (; i < count; i += 8) {
     const size_t some = count - i < 8 ? count - i : 8;

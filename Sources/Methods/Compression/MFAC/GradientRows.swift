@@ -16,7 +16,7 @@ struct GradientRows<Scalar: LinearScalar> {
   /// Columns that are worked on at a time: long runs of each row, as memory likes them, but a part of a vector that stays
   /// in the second cache; and enough strips for the threads to share.
   private func strips(of columns: Range<Int>) -> [Range<Int>] {
-    let width = min(max(columns.count / 64, 4_096), 16_384) & ~15
+    let width = min(max(columns.count / 16, 4_096), 65_536) & ~15
     return Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: width).map {
       $0..<min($0 + width, columns.upperBound)
     }

@@ -126,16 +126,21 @@ extension LayerCompressor {
   ) throws -> NetworkCompression<Model> {
     let names = try chosenGroups(of: model, where: isIncluded).flatMap { $0 }
     let layers = Dictionary(uniqueKeysWithValues: model.linearLayers)
+    let chosen = names.compactMap { name in layers[name].map { (name: name, layer: $0) } }
     var results: [NetworkCompression<Model>.Layer] = []
-    for (i, name) in names.enumerated() {
-      try progress.report(i, of: names.count, name)
-      guard let layer = layers[name] else { continue }
-      let result = try naming(name) {
-        try compress(weight: layer.weight, calibration: calibration?[name], keeping: fraction)
+    // A layer for each thread: decompositions keep one busy, not all.
+    let together = threadCount
+    for first in stride(from: 0, to: chosen.count, by: together) {
+      try progress.report(first, of: chosen.count, chosen[first].name)
+      results += try parallelMap(min(together, chosen.count - first)) { i in
+        let (name, layer) = chosen[first + i]
+        let result = try naming(name) {
+          try compress(weight: layer.weight, calibration: calibration?[name], keeping: fraction)
+        }
+        return .init(name: name, shape: layer.form.shape, result: result)
       }
-      results.append(.init(name: name, shape: layer.form.shape, result: result))
     }
-    try progress.report(names.count, of: names.count)
+    try progress.report(chosen.count, of: chosen.count)
     return NetworkCompression(model: model.installing(results.map { ($0.name, $0.result.form) }), layers: results)
   }
 }
