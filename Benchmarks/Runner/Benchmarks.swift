@@ -1,4 +1,5 @@
-// apus-benchmarks PYTHON [--filter TEXT] [--rounds N] [--checkpoint PATH] [--output FOLDER]: ours beside the peers.
+// apus-benchmarks PYTHON [--filter TEXT] [--rounds N] [--checkpoint PATH] [--output FOLDER] [--resume]: ours beside the
+// peers; --resume keeps the rows that the folder has already, from a run that was cut short.
 // apus-benchmarks PYTHON --memory-of WORK [--checkpoint PATH]: the memory of ten executions of one work, as JSON.
 
 import Foundation
@@ -24,6 +25,8 @@ struct Benchmarks {
       defer { arguments.removeSubrange(at...at + 1) }
       return arguments[at + 1]
     }
+    let isResumed = arguments.contains("--resume")
+    arguments.removeAll { $0 == "--resume" }
     let filter = option("--filter")
     let checkpoint = option("--checkpoint")
     let memoryOf = option("--memory-of")
@@ -70,7 +73,10 @@ struct Benchmarks {
     var measurement = Measurement()
     if let rounds { measurement.rounds = rounds }
     let versions = try peers?.ask(["versions"]).versions ?? [:]
-    var results = Results(rows: [], machine: Machine.measured(), threads: threadCount, versions: versions)
+    let rows = isResumed ? try Results.rows(in: output) : []
+    let known = Set(rows.filter { $0.unit == .milliseconds && ($0.peer != nil || peers == nil) }.map(\.work))
+    works.removeAll { known.contains($0.name) }
+    var results = Results(rows: rows, machine: Machine.measured(), threads: threadCount, versions: versions)
     for work in works {
       let row = try measurement.measure(work, peers: peers, inputs: inputs)
       try results.add(row, to: output)

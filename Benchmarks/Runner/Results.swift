@@ -9,6 +9,14 @@ struct Results {
   var threads: Int
   var versions: [String: String]
 
+  /// The rows of a run that was cut short.
+  static func rows(in folder: String) throws -> [Row] {
+    guard let data = FileManager.default.contents(atPath: "\(folder)/results.json") else { return [] }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode([Row].self, from: data)
+  }
+
   /// Takes a row up, prints it, and writes what there is: a run that is cut short has what it measured.
   mutating func add(_ row: Row, to folder: String) throws {
     rows.append(row)
@@ -34,7 +42,7 @@ struct Results {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     var results = self
-    for i in rows.indices { results.rows[i].floor = rows[i].cost?.time(on: machine) }
+    for i in rows.indices { results.rows[i].floor = rows[i].cost?.time(on: machine) ?? rows[i].floor }
     try write(String(decoding: encoder.encode(results.rows), as: UTF8.self) + "\n", to: "\(folder)/results.json")
     try write(results.markdown, to: "\(folder)/RESULTS.md")
   }

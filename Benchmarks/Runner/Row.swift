@@ -1,7 +1,7 @@
 // One row of the results: ours beside the best peer.
 
-struct Row: Encodable {
-  enum Unit: String {
+struct Row: Codable {
+  enum Unit: String, Codable {
     case milliseconds = "ms"
     case megabytes = "MB"
   }
@@ -59,6 +59,24 @@ struct Row: Encodable {
       try members.encodeIfPresent(oursAfterOne, forKey: .oursAfterOneMb)
       try members.encodeIfPresent(theirsAfterOne, forKey: .peerAfterOneMb)
     }
+  }
+
+  init(from decoder: any Decoder) throws {
+    let members = try decoder.container(keyedBy: CodingKeys.self)
+    let name = try members.decode(String.self, forKey: .work)
+    let suffix = ", memory"
+    unit = name.hasSuffix(suffix) ? .megabytes : .milliseconds
+    let isTime = unit == .milliseconds
+    work = isTime ? name : String(name.dropLast(suffix.count))
+    func number(_ key: CodingKeys) throws -> Double? { try members.decodeIfPresent(Double.self, forKey: key) }
+    ours = try members.decode(Double.self, forKey: isTime ? .oursMs : .oursMb)
+    theirs = try number(isTime ? .peerMs : .peerMb)
+    peer = try members.decodeIfPresent(String.self, forKey: .peer)
+    (ratio, bound, floor) = (try number(.ratio), try number(.bound), try number(.floorMs))
+    (oursFastest, theirsFastest) = (try number(.oursFastestMs), try number(.peerFastestMs))
+    (oursAfterOne, theirsAfterOne) = (try number(.oursAfterOneMb), try number(.peerAfterOneMb))
+    errors = try number(.oursError).map { ($0, try number(.peerError)) }
+    failures = try members.decodeIfPresent([String: String].self, forKey: .failures) ?? [:]
   }
 
   init(work: String, unit: Unit, bound: Double?, cost: Floor? = nil) {

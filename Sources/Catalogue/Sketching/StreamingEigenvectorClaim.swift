@@ -177,10 +177,10 @@ struct StreamingEigenvectorClaim {
       costs.append(cost)
     }
     evidence.tables.append(table)
-    let (first, longest) = (costs[0], costs[costs.count - 1])
+    let (first, longest) = (costs[1], costs[costs.count - 1])
     evidence.check(
       "MB of memory that \(Int(longest.megabytes)) MB of rows take beyond those of \(Int(first.megabytes)) MB",
-      claimed: "none", measured: longest.memory - first.memory, .atMost(64))
+      claimed: "none", measured: longest.memory - first.memory, .atMost(32))
     evidence.check(
       "1 - (vᵀv₁)² from \(Int(longest.megabytes)) MB of rows", claimed: "small", measured: last, .atMost(0.02))
   }

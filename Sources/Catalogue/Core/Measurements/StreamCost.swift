@@ -14,10 +14,12 @@ public struct StreamCost: Sendable {
   ///   - make: so many rows, of shape [rows, columns].
   ///   - observe: what the method does with them.
   public static func measure(
-    megabytes: Double, columns: Int, piece: Int = 4_096, _ progress: WorkProgress,
+    megabytes: Double, columns: Int, piece: Int? = nil, _ progress: WorkProgress,
     make: (Int) throws -> Tensor<Double>, observe: (Tensor<Double>) throws -> Void
   ) throws -> StreamCost {
     let rows = Int(megabytes * 1e6) / (8 * columns)
+    // Two megabytes at a time: what is thrown away and not given back yet is then little.
+    let piece = piece ?? max(1, (1 << 18) / columns)
     let start = ContinuousClock.now
     var memory = residentMegabytes()
     for first in stride(from: 0, to: rows, by: piece) {
@@ -29,6 +31,7 @@ public struct StreamCost: Sendable {
       megabytes: megabytes, rows: rows, seconds: (ContinuousClock.now - start) / .seconds(1), memory: memory)
   }
 
-  /// The lengths of the streams that claims about memory compare: the last is beyond four gigabytes.
-  public static func lengths(isFull: Bool) -> [Double] { isFull ? [40, 400, 4_100] : [40, 400] }
+  /// The lengths of the streams that claims about memory compare, the last with the second: the first run fills the pools
+  /// that the process keeps. In the full form the last is beyond four gigabytes.
+  public static func lengths(isFull: Bool) -> [Double] { isFull ? [40, 40, 400, 4_100] : [40, 40, 400] }
 }
