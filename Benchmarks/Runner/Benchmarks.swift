@@ -76,7 +76,9 @@ struct Benchmarks {
     let rows = isResumed ? try Results.rows(in: output) : []
     let known = Set(rows.filter { $0.unit == .milliseconds && ($0.peer != nil || peers == nil) }.map(\.work))
     works.removeAll { known.contains($0.name) }
-    var results = Results(rows: rows, machine: Machine.measured(), threads: threadCount, versions: versions)
+    // What is measured again does not stand twice.
+    let kept = rows.filter { known.contains($0.work) }
+    var results = Results(rows: kept, machine: Machine.measured(), threads: threadCount, versions: versions)
     for work in works {
       let row = try measurement.measure(work, peers: peers, inputs: inputs)
       try results.add(row, to: output)
