@@ -16,7 +16,7 @@ public import Tensors
 ///
 /// ```swift
 /// var stream = try RowStream("-")                                          // a .npy array from standard input
-/// var numbers = try RowStream("/tmp/pipe", layout: .raw(columns: 128))     // doubles without a header
+/// var numbers = try RowStream("rows.pipe", layout: .raw(columns: 128))     // doubles without a header
 /// while let rows = try stream.next(atMost: 4_096, as: Double.self) { ... }
 /// ```
 public struct RowStream: ~Copyable {

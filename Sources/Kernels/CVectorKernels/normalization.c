@@ -16,18 +16,5 @@
 APUS_INLINE float sigmoid_f32(float x) { return 1 / (1 + exp_single(-x)); }
 APUS_INLINE double sigmoid_f64(double x) { return sigmoid_wide(x); }
 
-#define T float
-#define S(name) name##_f32
-#define LANES 16
-#include "normalization.h"
-#undef T
-#undef S
-#undef LANES
-
-#define T double
-#define S(name) name##_f64
-#define LANES 8
-#include "normalization.h"
-#undef T
-#undef S
-#undef LANES
+#define KERNELS "normalization.h"
+#include "lanes.h"

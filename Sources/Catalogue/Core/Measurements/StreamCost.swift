@@ -35,3 +35,14 @@ public struct StreamCost: Sendable {
   /// that the process keeps. In the full form the last is beyond four gigabytes.
   public static func lengths(isFull: Bool) -> [Double] { isFull ? [40, 40, 400, 4_100] : [40, 40, 400] }
 }
+
+extension Evidence {
+  /// That the longest of streams of ``StreamCost/lengths(isFull:)`` took no more memory than the shortest, but for what the
+  /// process keeps.
+  public mutating func checkMemory(of costs: [StreamCost]) {
+    let (first, longest) = (costs[1], costs[costs.count - 1])
+    check(
+      "MB of memory that \(Int(longest.megabytes)) MB of rows take beyond those of \(Int(first.megabytes)) MB",
+      claimed: "none", measured: longest.memory - first.memory, .atMost(32))
+  }
+}

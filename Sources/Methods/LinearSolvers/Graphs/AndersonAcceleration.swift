@@ -59,24 +59,16 @@ struct AndersonMemory<Scalar: LinearScalar> {
     var (factor, x) = (gram, right)
     let trace = (0..<count).reduce(0) { $0 + gram[$1 * count + $1] }
     let shift = trace * 16 * Double(Scalar.ulpOfOne)
-    for i in 0..<count {
-      for j in 0...i {
-        var sum = factor[i * count + j] + (i == j ? shift : 0)
-        for k in 0..<j { sum -= factor[i * count + k] * factor[j * count + k] }
-        if i == j {
-          guard sum > 0, sum.isFinite else { return [Double](repeating: 0, count: count) }
-          factor[i * count + i] = sum.squareRoot()
-        } else {
-          factor[i * count + j] = sum / factor[j * count + j]
-        }
+    for i in 0..<count { factor[i * count + i] += shift }
+    let isRegular = factor.withUnsafeMutableBufferPointer { factor in
+      x.withUnsafeMutableBufferPointer { x in
+        guard trace.isFinite, let l = factor.baseAddress, let x = x.baseAddress,
+          SmallCholesky.factor(l, size: count, stride: count, tolerance: 0)
+        else { return false }
+        SmallCholesky.solve(l, size: count, stride: count, x)
+        return true
       }
-      for k in 0..<i { x[i] -= factor[i * count + k] * x[k] }
-      x[i] /= factor[i * count + i]
     }
-    for i in (0..<count).reversed() {
-      for k in i + 1..<max(count, i + 1) { x[i] -= factor[k * count + i] * x[k] }
-      x[i] /= factor[i * count + i]
-    }
-    return x
+    return isRegular ? x : [Double](repeating: 0, count: count)
   }
 }

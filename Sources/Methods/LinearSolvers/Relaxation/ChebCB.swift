@@ -164,25 +164,17 @@ private struct Fit: Hashable, Codable {
   private func choleskySolution(_ right: [Double]) -> [Double]? {
     guard count >= terms else { return nil }
     var (factor, x) = (gram, right)
-    for i in 0..<terms {
-      for j in 0...i {
-        var sum = factor[i * terms + j]
-        for k in 0..<j { sum -= factor[i * terms + k] * factor[j * terms + k] }
-        if i == j {
-          guard sum > 1e-9 * gram[i * terms + i] else { return nil }
-          factor[i * terms + i] = sum.squareRoot()
-        } else {
-          factor[i * terms + j] = sum / factor[j * terms + j]
-        }
+    let terms = terms
+    let isRegular = factor.withUnsafeMutableBufferPointer { factor in
+      x.withUnsafeMutableBufferPointer { x in
+        guard let l = factor.baseAddress, let x = x.baseAddress,
+          SmallCholesky.factor(l, size: terms, stride: terms, tolerance: 1e-9)
+        else { return false }
+        SmallCholesky.solve(l, size: terms, stride: terms, x)
+        return true
       }
-      for k in 0..<i { x[i] -= factor[i * terms + k] * x[k] }
-      x[i] /= factor[i * terms + i]
     }
-    for i in (0..<terms).reversed() {
-      for k in i + 1..<max(terms, i + 1) { x[i] -= factor[k * terms + i] * x[k] }
-      x[i] /= factor[i * terms + i]
-    }
-    return x
+    return isRegular ? x : nil
   }
 
   private func minimumNormSolution(_ right: [Double]) -> [Double] {
